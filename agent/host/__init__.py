@@ -1,0 +1,1 @@
+"""Effects: one module for each thing outside the process, and no decisions."""

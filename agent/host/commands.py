@@ -1,0 +1,113 @@
+"""Processes: the one door through which the agent runs a command."""
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+# Commands see neither the daemon's proxy settings nor its locale: their output is parsed, or read by an operator.
+ENVIRONMENT: Mapping[str, str] = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "SYSTEMD_COLORS": "0",
+    "SYSTEMD_PAGER": "",
+}
+# A killed child that blocks in the kernel (a dead NFS mount) is left to init after this many seconds.
+_REAP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended. `status` is None where it did not run, was ended at its time limit, or by a signal."""
+
+    status: int | None
+    output: bytes
+    error: str = ""
+    truncated: bool = False
+    timed_out: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 0
+
+    @property
+    def text(self) -> str:
+        return self.output.decode(errors="replace")
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    limit: int = 1 << 20,
+    stdin: bytes = b"",
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> Finished:
+    """Run a command without a shell, for at most `timeout` seconds, and keep the first `limit` bytes of its output.
+
+    Output is standard output and standard error together. A program that is not there is an outcome, not an error.
+    """
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Finished(None, b"", f"cannot run {argv[0]}: {os.strerror(error.errno or 0)}")
+    with process:
+        _feed(process.stdin, stdin)
+        output, truncated, timed_out = _drain(process, limit, time.monotonic() + timeout)
+        if timed_out or truncated:
+            _end(process)
+            status = None
+        else:
+            status = process.wait()
+    if timed_out:
+        return Finished(None, output, f"{argv[0]} did not end within {timeout:g} s", truncated, timed_out=True)
+    if status is not None and status < 0:
+        return Finished(None, output, f"{argv[0]} was ended by {signal.Signals(-status).name}", truncated)
+    return Finished(0 if truncated else status, output, "", truncated)
+
+
+def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
+    if pipe is None:
+        return
+    try:
+        pipe.write(data)
+        pipe.close()
+    except BrokenPipeError:
+        pass  # the command did not want its input; its status says whether that matters
+
+
+def _drain(process: subprocess.Popen[bytes], limit: int, deadline: float) -> tuple[bytes, bool, bool]:
+    """Read until the command closes its output: the output, whether it was cut, whether time ran out."""
+    assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+    chunks = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while len(chunks) <= limit:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                return bytes(chunks[:limit]), False, True
+            chunk = os.read(process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                return bytes(chunks), False, False
+            chunks += chunk
+    return bytes(chunks[:limit]), True, False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(_REAP_SECONDS)
+    except subprocess.TimeoutExpired:
+        # Popen's own wait on exit from the `with` block would hang with the child; it is no longer ours to wait for.
+        process.returncode = -signal.SIGKILL

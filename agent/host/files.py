@@ -1,0 +1,135 @@
+"""Files: atomic writes that say whether they changed anything, and reads that a hostile tree cannot divert."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from agent.errors import FailedError
+from agent.model import FileSpec
+
+# Half-written files live in this folder beside their target: the same mount, so that rename(2) works in a sandbox's
+# bind mounts, and not among the files that Go's x509 or kubelet's --config-dir would read.
+_STAGING = ".node-agent"
+
+
+def write_file(spec: FileSpec, *, root: Path = Path("/")) -> bool:
+    """Make the file below `root` be as `spec` says, and return whether that changed anything.
+
+    A reader sees the old or the new content, after a power loss too.
+    """
+    target = below(root, spec.path)
+    if _is_already(target, spec):
+        return False
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(target.parent) as folder:
+            _replace(target, spec, folder)
+    except OSError as error:
+        raise FailedError(f"cannot write {target}: {os.strerror(error.errno or 0)}", hint=_write_hint(error)) from error
+    return True
+
+
+def write_files(specs: Iterable[FileSpec], *, root: Path = Path("/")) -> frozenset[str]:
+    """Write every file, and return the paths of those that changed."""
+    return frozenset(spec.path for spec in specs if write_file(spec, root=root))
+
+
+def remove_file(path: str, *, root: Path = Path("/")) -> bool:
+    """Remove the file below `root`, and return whether it was there."""
+    target = below(root, path)
+    try:
+        target.unlink()
+    except FileNotFoundError:
+        return False
+    _sync_folder(target.parent)
+    return True
+
+
+def below(root: Path, path: str) -> Path:
+    """Return where the node's absolute `path` lies below `root`."""
+    return root / path.lstrip("/")
+
+
+def read_regular(path: Path, *, limit: int) -> bytes | None:
+    """Return up to `limit` bytes of a regular file, or None where there is none.
+
+    A symbolic link in the last place, FIFO, socket or device counts as none: opening one may block or lead elsewhere.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}:
+            return None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        return None
+    with os.fdopen(handle, "rb") as file:
+        return file.read(limit)
+
+
+def read_text(path: Path, *, limit: int = 1 << 20) -> str | None:
+    """Return the text of a regular file, with U+FFFD for what is not UTF-8, or None where there is none."""
+    content = read_regular(path, limit=limit)
+    return None if content is None else content.decode(errors="replace")
+
+
+def _is_already(target: Path, spec: FileSpec) -> bool:
+    try:
+        content = read_regular(target, limit=len(spec.content) + 1)
+        return content == spec.content and stat.S_IMODE(target.lstat().st_mode) == spec.mode
+    except OSError:
+        return False  # unreadable is not as it should be: the write that follows says what is wrong
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold the folder's lock, so that two writers of one name do not share a half-written file."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _replace(target: Path, spec: FileSpec, folder: int) -> None:
+    staging = target.parent / _STAGING
+    staging.mkdir(mode=0o700, exist_ok=True)
+    # The name is fixed and the lock held: what a killed writer left is written over, and nothing piles up.
+    half = staging / target.name
+    try:
+        handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, spec.mode)
+            file.write(spec.content)
+            file.flush()
+            os.fsync(handle)
+        half.rename(target)
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            staging.rmdir()
+    os.fsync(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_hint(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "free space on its file system"
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return "grant the folder to the unit (ReadWritePaths=), or run as root"
+    return "see the cause and try again"

@@ -1,0 +1,51 @@
+"""Status files: what each daemon last did, as /run/node-agent/<daemon>.json for people and for the doctor."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent import agent_version
+from agent.host import files
+from agent.model import FileSpec
+from agent.redaction import redact
+
+FOLDER = Path("/run/node-agent")
+_SCHEMA_VERSION = 1
+_LIMIT = 1 << 20
+
+
+def write(daemon: str, state: str, message: str = "", *, root: Path = Path("/"), **details: object) -> None:
+    """Publish the state of a daemon (`ok`, `waiting`, `failed`, …), why in a sentence, and details of its own.
+
+    A status that says the same as before is left as it is, its time too. Secrets are cut here.
+    """
+    before = read(daemon, root=root)
+    said = {"daemon": daemon, "state": state, "message": message, **details}
+    body = json.loads(redact(json.dumps({"schemaVersion": _SCHEMA_VERSION, "agentVersion": agent_version(), **said})))
+    if before is not None and {**before, "updatedAt": None} == {**body, "updatedAt": None}:
+        return
+    body["updatedAt"] = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    text = json.dumps(body, indent=2, sort_keys=True) + "\n"
+    files.write_file(FileSpec(str(FOLDER / f"{daemon}.json"), text.encode()), root=root)
+
+
+def read(daemon: str, *, root: Path = Path("/")) -> dict[str, Any] | None:
+    """Return the last status of a daemon, or None where there is none that can be read."""
+    text = files.read_text(files.below(root, str(FOLDER / f"{daemon}.json")), limit=_LIMIT)
+    if text is None:
+        return None
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def read_all(*, root: Path = Path("/")) -> dict[str, Mapping[str, Any]]:
+    """Return the last status of every daemon, by name."""
+    folder = files.below(root, str(FOLDER))
+    names = sorted(path.stem for path in folder.glob("*.json"))
+    statuses = ((name, read(name, root=root)) for name in names)
+    return {name: status for name, status in statuses if status is not None and status.get("daemon") == name}

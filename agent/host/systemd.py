@@ -1,0 +1,62 @@
+"""systemd: readiness and watchdog messages, and the few verbs of systemctl that the daemons use."""
+
+import os
+import socket
+
+from agent.errors import FailedError
+from agent.host import commands
+
+_TIMEOUT = 30.0
+
+
+def notify(*assignments: str) -> None:
+    """Send assignments such as `READY=1` and `STATUS=…` to the service manager, if there is one (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    # "@" stands for the NUL of an abstract socket.
+    name = "\0" + address[1:] if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.connect(name)
+        channel.sendall("\n".join(assignments).encode())
+
+
+def watchdog_seconds() -> float | None:
+    """Return how often `WATCHDOG=1` is due (half of WatchdogSec=), or None without a watchdog."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 2e6 if microseconds.isdigit() else None
+
+
+def reload() -> None:
+    """Have systemd read its unit files again."""
+    _systemctl("daemon-reload")
+
+
+def start(unit: str, *, wait: bool = True) -> None:
+    """Start a unit; without `wait` only the job is queued."""
+    _systemctl("start", *(() if wait else ("--no-block",)), "--", unit)
+
+
+def stop(unit: str) -> None:
+    """Stop a unit, and wait until it has stopped."""
+    _systemctl("stop", "--", unit)
+
+
+def try_restart(unit: str) -> None:
+    """Restart a unit that is running, and leave one that is not."""
+    _systemctl("try-restart", "--no-block", "--", unit)
+
+
+def properties(unit: str, *names: str) -> dict[str, str]:
+    """Return the named properties of a unit; empty where systemd does not answer."""
+    argv = ["systemctl", "show", f"--property={','.join(names)}", "--", unit]
+    finished = commands.run(argv, timeout=_TIMEOUT)
+    pairs = (line.partition("=") for line in finished.text.splitlines()) if finished.ok else ()
+    return {name: value for name, _, value in pairs}
+
+
+def _systemctl(*arguments: str) -> None:
+    finished = commands.run(["systemctl", *arguments], timeout=_TIMEOUT)
+    if not finished.ok:
+        said = finished.error or finished.text.strip()
+        raise FailedError(f"systemctl {' '.join(arguments)}: {said}", hint="see `systemctl status` of the unit")

@@ -1,0 +1,38 @@
+"""The guard for pure tests: a module under a room's folder may have no effect while its tests run."""
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+EFFECTS = ("open", "os.", "shutil.", "socket.", "subprocess.", "tempfile.")
+TESTS = Path(__file__).parent
+# Tests of effects: the host layer, the rooms' daemons, the command line, the units, the measures.
+FREE = ("host/", "units/", "bench/", "test_daemon", "test_main", "test_loop", "test_log", "test_repository")
+armed = [False]
+
+
+def refuse(event: str, arguments: tuple[object, ...]) -> None:
+    if armed[0] and event.startswith(EFFECTS):
+        raise AssertionError(f"a plan must not have effects: {event} {arguments!r}")
+
+
+sys.addaudithook(refuse)
+
+
+def is_pure(path: Path) -> bool:
+    if TESTS not in path.parents:
+        return False
+    place = path.relative_to(TESTS).as_posix()
+    return not any(place.startswith(free) or f"/{free}" in place for free in FREE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    # The innermost hook: pytest itself may still open files outside it.
+    armed[0] = is_pure(pyfuncitem.path)
+    try:
+        return (yield)
+    finally:
+        armed[0] = False

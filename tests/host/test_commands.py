@@ -1,0 +1,54 @@
+import time
+from pathlib import Path
+
+from agent.host import commands
+
+
+def test_output_and_status_are_kept() -> None:
+    finished = commands.run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=10)
+    assert (finished.status, finished.text) == (3, "out\nerr\n")
+    assert not finished.ok
+
+
+def test_no_shell_is_between() -> None:
+    assert commands.run(["echo", "$HOME; ls"], timeout=10).text == "$HOME; ls\n"
+
+
+def test_a_program_that_is_not_there_is_an_outcome() -> None:
+    finished = commands.run(["no-such-program"], timeout=10)
+    assert finished.status is None
+    assert "cannot run no-such-program" in finished.error
+
+
+def test_a_time_out_ends_the_command_with_its_children_and_keeps_what_it_said(tmp_path: Path) -> None:
+    started = time.monotonic()
+    alive = tmp_path / "alive"
+    script = f"echo first; (sleep 2; touch {alive}) & sleep 600"
+    finished = commands.run(["sh", "-c", script], timeout=0.5)
+    assert finished.timed_out
+    assert finished.text == "first\n"
+    assert "did not end within 0.5 s" in finished.error
+    assert time.monotonic() - started < 60
+    assert commands.run(["sh", "-c", f"sleep 2.5; test ! -e {alive}"], timeout=60).ok
+
+
+def test_output_is_cut_at_its_limit() -> None:
+    finished = commands.run(["yes"], timeout=60, limit=1000)
+    assert finished.truncated
+    assert len(finished.output) == 1000
+
+
+def test_input_is_given_and_not_wanting_it_is_no_error() -> None:
+    assert commands.run(["cat"], timeout=10, stdin=b"hello").text == "hello"
+    assert commands.run(["true"], timeout=10, stdin=b"x" * 1_000_000).ok
+
+
+def test_the_daemons_environment_is_not_inherited() -> None:
+    lines = commands.run(["env"], timeout=10).text.splitlines()
+    assert {line.partition("=")[0] for line in lines} <= {*commands.ENVIRONMENT, "PWD", "SHLVL", "_"}
+
+
+def test_a_signal_is_named() -> None:
+    finished = commands.run(["sh", "-c", "kill -SEGV $$"], timeout=10)
+    assert finished.status is None
+    assert "SIGSEGV" in finished.error

@@ -1,0 +1,36 @@
+import json
+from pathlib import Path
+
+from agent.host import status
+
+
+def test_a_status_is_read_back(tmp_path: Path) -> None:
+    status.write("network", "ok", "3 ENIs ready", root=tmp_path, enis=3)
+    read = status.read("network", root=tmp_path)
+    assert read is not None
+    assert (read["state"], read["message"], read["enis"], read["schemaVersion"]) == ("ok", "3 ENIs ready", 3, 1)
+    assert (tmp_path / "run/node-agent/network.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_saying_the_same_again_writes_nothing(tmp_path: Path) -> None:
+    status.write("network", "ok", root=tmp_path)
+    before = (tmp_path / "run/node-agent/network.json").stat()
+    status.write("network", "ok", root=tmp_path)
+    assert (tmp_path / "run/node-agent/network.json").stat() == before
+
+
+def test_a_secret_does_not_reach_the_file(tmp_path: Path) -> None:
+    url = "https://s3.us-west-2.amazonaws.com/b/k?X-Amz-Signature=feedface"
+    status.write("diagnostics", "failed", f"cannot put {url}", root=tmp_path, url=url)
+    text = (tmp_path / "run/node-agent/diagnostics.json").read_text()
+    assert "feedface" not in text
+    assert json.loads(text)["url"].endswith("?<redacted>")
+
+
+def test_other_files_are_no_status(tmp_path: Path) -> None:
+    status.write("network", "ok", root=tmp_path)
+    folder = tmp_path / "run/node-agent"
+    (folder / "enis.json").write_text('{"schemaVersion": 1, "enis": []}')
+    (folder / "broken.json").write_text("{")
+    (folder / "list.json").write_text("[]")
+    assert list(status.read_all(root=tmp_path)) == ["network"]

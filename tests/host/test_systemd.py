@@ -1,0 +1,40 @@
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.host import systemd
+
+
+@pytest.fixture
+def environment() -> Iterator[None]:
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("abstract", [False, True])
+def test_messages_reach_the_service_manager(tmp_path: Path, *, abstract: bool) -> None:
+    name = f"@node-agent-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name.replace("@", "\0"))
+        os.environ["NOTIFY_SOCKET"] = name
+        systemd.notify("READY=1", "STATUS=3 ENIs ready")
+        assert manager.recv(1000) == b"READY=1\nSTATUS=3 ENIs ready"
+
+
+@pytest.mark.usefixtures("environment")
+def test_without_a_service_manager_nothing_is_sent() -> None:
+    os.environ.pop("NOTIFY_SOCKET", None)
+    systemd.notify("READY=1")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(("value", "seconds"), [("120000000", 60.0), ("", None), ("soon", None)])
+def test_watchdog_is_due_at_half_its_time(value: str, seconds: float | None) -> None:
+    os.environ["WATCHDOG_USEC"] = value
+    assert systemd.watchdog_seconds() == seconds

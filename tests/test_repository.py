@@ -1,0 +1,64 @@
+"""What holds for the repository as a whole."""
+
+import re
+import tomllib
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+
+from agent.arguments import parser
+
+ROOT = Path(__file__).parent.parent
+PYTHON = sorted(
+    path
+    for folder in ("agent", "tests", "vm-tests", "images")
+    for path in (ROOT / folder).rglob("*.py")
+    if path.is_file()
+)
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_is_at_most_300_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300
+
+
+def test_the_changelog_speaks_of_this_version_or_of_what_comes_next() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert version in headings[1:] or len(headings) == 1
+
+
+def test_no_sdk_of_aws_or_kubernetes_is_required() -> None:
+    needed = {
+        re.split(r"[^A-Za-z0-9_.-]", line)[0].lower()
+        for line in requires("auto-node-agent") or ()
+        if "extra" not in line
+    }
+    assert needed == {
+        "cryptography", "isal", "psutil", "pyroute2", "pyyaml", "requests", "structlog", "tomli-w",
+    }  # fmt: skip
+    locked = re.findall(r"^([a-z0-9_.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert not {"boto3", "botocore", "kubernetes", "lightkube", "awscrt"} & set(locked)
+
+
+def every_command() -> list[tuple[str, str]]:
+    """Return each command's words and its help."""
+
+    def below(words: str, found: object) -> list[tuple[str, str]]:
+        helps = [(words, found.format_help())]
+        for action in found._actions:
+            for name, child in (
+                (getattr(action, "choices", None) or {}).items() if hasattr(action, "add_parser") else ()
+            ):
+                helps += below(f"{words} {name}", child)
+        return helps
+
+    return below("node-agent", parser())
+
+
+@pytest.mark.parametrize(("words", "text"), every_command(), ids=[words for words, _ in every_command()])
+def test_the_help_of_every_command_carries_an_example(words: str, text: str) -> None:
+    assert "example:" in text, words
+    assert words.split()[-1] in text.partition("example:")[2]
