@@ -80,7 +80,12 @@ def _add_configuration(commands: Subparsers) -> None:
     configure.add_argument(
         "--dry-run", action="store_true", help="print a unified diff, secrets cut, and write nothing"
     )
-    settings = commands.add_parser("settings", help="check user data before a node gets it")
+    settings = commands.add_parser(
+        "settings",
+        help="check user data before a node gets it",
+        epilog="example:\n  node-agent settings check user-data.toml",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = settings.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = _with_json(
         _add(

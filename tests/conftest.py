@@ -1,5 +1,6 @@
 """The guard for pure tests: a module under a room's folder may have no effect while its tests run."""
 
+import contextlib
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -31,8 +32,25 @@ def is_pure(path: Path) -> bool:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     # The innermost hook: pytest itself may still open files outside it.
-    armed[0] = is_pure(pyfuncitem.path)
+    if not is_pure(pyfuncitem.path):
+        return (yield)
+    handle = getattr(pyfuncitem.obj, "hypothesis", None)
+    if handle is None:
+        with guarded():
+            return (yield)
+    # Hypothesis reads sources and its own data around the test: only the test itself is guarded.
+    inner = handle.inner_test
+    handle.inner_test = guarded()(inner)
     try:
         return (yield)
+    finally:
+        handle.inner_test = inner
+
+
+@contextlib.contextmanager
+def guarded() -> Generator[None, None, None]:
+    armed[0] = True
+    try:
+        yield
     finally:
         armed[0] = False

@@ -61,4 +61,4 @@ def every_command() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("words", "text"), every_command(), ids=[words for words, _ in every_command()])
 def test_the_help_of_every_command_carries_an_example(words: str, text: str) -> None:
     assert "example:" in text, words
-    assert words.split()[-1] in text.partition("example:")[2]
+    assert words.rsplit(maxsplit=1)[-1] in text.partition("example:")[2]

@@ -1,0 +1,63 @@
+"""One world and one good node serve many scenarios: a boot costs a minute and a half."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from world import World
+from world.node import Node
+
+READY_SECONDS = 300.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--results", type=Path, help="write a table of the scenarios and how each ended to this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--results")
+    if path is not None:
+        config.pluginmanager.register(Results(path))
+
+
+class Results:
+    """Collects how each scenario ended."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            place, _, name = report.nodeid.partition("::")
+            words = name.removeprefix("test_").replace("_", " ")
+            self._rows.append(f"| {Path(place).stem} | {words} | {report.outcome} | {report.duration:.0f} |")
+
+    def pytest_sessionfinish(self) -> None:
+        head = "# Results of `make vm-test`\n\n| file | scenario | outcome | s |\n| --- | --- | --- | ---: |\n"
+        self._path.write_text(head + "\n".join(self._rows) + "\n")
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    with World() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def node(world: World) -> Node:
+    """A node that has joined; scenarios leave it as they found it."""
+    made = world.launch()
+    made.wait_ready(READY_SECONDS)
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the end of the node's serial port beside a failure: the machine is gone when a person reads it."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("node")
+    if report.failed and isinstance(made, Node):
+        report.sections.append(("serial port", made.console().decode(errors="replace")[-12_000:]))
+    return report
