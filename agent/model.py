@@ -27,3 +27,28 @@ class Verdict:
     level: str
     message: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Who this EC2 instance is; `domain` is its partition's DNS suffix."""
+
+    instance_id: str
+    region: str
+    availability_zone: str
+    instance_type: str
+    account_id: str
+    image_id: str
+    local_ipv4: str | None
+    ipv6: str | None
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A whole disk, its size in bytes. `in_use`: it or a partition of it is mounted, or held (by dm-verity for one)."""
+
+    name: str
+    serial: str
+    size: int
+    in_use: bool

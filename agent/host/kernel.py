@@ -1,0 +1,33 @@
+"""The kernel: how much machine it has, and its sysctls."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.errors import FailedError
+
+_SYSCTLS = Path("/proc/sys")
+
+
+def online_cpus() -> int:
+    return os.cpu_count() or 1
+
+
+def memory_mib() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def apply_sysctls(values: Mapping[str, str], *, folder: Path = _SYSCTLS) -> frozenset[str]:
+    """Give sysctls their values, and return those that had another; `kernel.hostname` is the host name."""
+    return frozenset(key for key, value in values.items() if _apply(folder / key.replace(".", "/"), value))
+
+
+def _apply(file: Path, value: str) -> bool:
+    try:
+        if file.read_text().strip() == value:
+            return False
+        file.write_text(f"{value}\n")
+    except OSError as error:
+        message = f"cannot set {file} to {value}: {os.strerror(error.errno or 0)}"
+        raise FailedError(message, hint="run as root, in a unit with ProtectKernelTunables=no") from error
+    return True

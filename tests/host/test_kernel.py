@@ -1,0 +1,31 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.errors import FailedError
+from agent.host import kernel
+
+
+def test_the_machine_is_counted() -> None:
+    assert kernel.online_cpus() == os.cpu_count()
+    total = int(Path("/proc/meminfo").read_text().split()[1])
+    assert abs(kernel.memory_mib() - total // 1024) <= 1
+
+
+def test_only_sysctls_with_another_value_are_written(tmp_path: Path) -> None:
+    (tmp_path / "kernel").mkdir()
+    same, other = tmp_path / "kernel/panic", tmp_path / "kernel/hostname"
+    same.write_text("10\n")
+    same.chmod(0o400)
+    other.write_text("localhost\n")
+    before = same.stat()
+    changed = kernel.apply_sysctls({"kernel.panic": "10", "kernel.hostname": "worker"}, folder=tmp_path)
+    assert changed == {"kernel.hostname"}
+    assert other.read_text() == "worker\n"
+    assert same.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_sysctl_that_cannot_be_set_says_which_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FailedError, match=r"cannot set .*/vm/nothing to 1.*ProtectKernelTunables=no"):
+        kernel.apply_sysctls({"vm.nothing": "1"}, folder=tmp_path)
