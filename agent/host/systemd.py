@@ -32,9 +32,9 @@ def reload() -> None:
     _systemctl("daemon-reload")
 
 
-def start(unit: str, *, wait: bool = True) -> None:
-    """Start a unit; without `wait` only the job is queued."""
-    _systemctl("start", *(() if wait else ("--no-block",)), "--", unit)
+def start(unit: str, *, wait: bool = True, timeout: float = _TIMEOUT) -> None:
+    """Start a unit, and wait until it has started for at most `timeout` seconds; without `wait` only queue the job."""
+    _systemctl("start", *(() if wait else ("--no-block",)), "--", unit, timeout=timeout)
 
 
 def stop(unit: str) -> None:
@@ -42,9 +42,9 @@ def stop(unit: str) -> None:
     _systemctl("stop", "--", unit)
 
 
-def try_restart(unit: str) -> None:
-    """Restart a unit that is running, and leave one that is not."""
-    _systemctl("try-restart", "--no-block", "--", unit)
+def try_restart(*units: str) -> None:
+    """Restart the units that are running, and leave those that are not."""
+    _systemctl("try-restart", "--no-block", "--", *units)
 
 
 def properties(unit: str, *names: str) -> dict[str, str]:
@@ -55,8 +55,19 @@ def properties(unit: str, *names: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _systemctl(*arguments: str) -> None:
-    finished = commands.run(["systemctl", *arguments], timeout=_TIMEOUT)
+def failed_units() -> tuple[str, ...]:
+    """Return the names of the units that have failed."""
+    argv = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--full"]
+    finished = commands.run(argv, timeout=_TIMEOUT)
+    if not finished.ok:
+        raise FailedError(
+            f"{argv[0]} {argv[1]}: {finished.error or finished.text.strip()}", hint="see systemctl status"
+        )
+    return tuple(line.split(maxsplit=1)[0] for line in finished.text.splitlines() if line.strip())
+
+
+def _systemctl(*arguments: str, timeout: float = _TIMEOUT) -> None:
+    finished = commands.run(["systemctl", *arguments], timeout=timeout)
     if not finished.ok:
         said = finished.error or finished.text.strip()
         raise FailedError(f"systemctl {' '.join(arguments)}: {said}", hint="see `systemctl status` of the unit")

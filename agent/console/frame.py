@@ -1,0 +1,51 @@
+"""The frame of a cycle: a first and a last line that both carry its number, time, version, checksum and headline.
+
+EC2 keeps the last 64 KiB of a console: what stands first is lost first, so the last line says it all once more.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.console.text import clean
+
+BEGIN = "NODE-AGENT::BEGIN"
+END = "NODE-AGENT::END"
+# A section's header begins as in EKS's own console diagnostics, whose readers split it at its two bars.
+TITLE = "NMA::LOG|"
+# Two markers of at most this many characters, their headline's UTF-8 included, and the line end before the first.
+HEADLINE_LIMIT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What both markers of a cycle say."""
+
+    cycle: int
+    time: str
+    version: str
+    headline: str
+
+
+def encode(header: Header, lines: Sequence[str]) -> str:
+    """Return the text of a cycle: an empty line, in case the port stands in mid-line, the markers and the body."""
+    begin, end = markers(header, lines)
+    return "\n".join(("", begin, *lines, end, ""))
+
+
+def markers(header: Header, lines: Sequence[str]) -> tuple[str, str]:
+    """Return the first and the last line of a cycle."""
+    said = f"{header.cycle}|{header.time}|{header.version}|{checksum(lines)}|{one_line(header.headline)}"
+    return f"{BEGIN}|{said}", f"{END}|{said}"
+
+
+def checksum(lines: Sequence[str]) -> str:
+    """Return the checksum of a body: the first 16 digits of its SHA-256, each line ended by LF."""
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()[:16]
+
+
+def one_line(headline: str) -> str:
+    """Return a headline that fits into a marker."""
+    text = " ".join(clean(headline).split())
+    encoded = text.encode()
+    return text if len(encoded) <= HEADLINE_LIMIT else encoded[: HEADLINE_LIMIT - 3].decode(errors="ignore") + "..."

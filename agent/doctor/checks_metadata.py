@@ -1,0 +1,71 @@
+"""Verdicts on what the node learns from EC2: instance metadata, user data and the instance role."""
+
+from datetime import timedelta
+
+from agent.doctor.evidence import Configured, Evidence, Trouble
+from agent.doctor.report import Finding
+from agent.model import Verdict
+
+NOT_ASKED = Finding("skipped", "", cause="not asked in this look")
+
+# The node's token lasts 15 minutes; EC2 renews role credentials well before their last 5.
+_EXPIRES_SOON = timedelta(minutes=5)
+_LOGS = "see the journal of node-agent-configure"
+_NEW_NODE = "correct the user data of the launch template or NodeClass, and launch a new node"
+
+
+def imds(evidence: Evidence) -> Finding:
+    seen = evidence.metadata
+    if seen is None:
+        return NOT_ASKED
+    if isinstance(seen, Trouble):
+        action = seen.hint or "see that the primary interface is up, and the instance's metadata options"
+        return Finding("fail", seen.message, "", action)
+    return Finding("ok", f"answers: instance {seen.instance_id} in {seen.availability_zone}")
+
+
+def user_data(evidence: Evidence) -> Finding:
+    seen = evidence.configured
+    if seen is None:
+        return Finding("unknown", "configure has not reported", "it has not run yet in this boot", _LOGS)
+    errors = [verdict for verdict in seen.verdicts if verdict.level == "error"]
+    if errors:
+        return Finding("fail", _listed(errors), "kubelet cannot start with this user data", _NEW_NODE)
+    if seen.state not in {"ok", "degraded"}:
+        return _unfinished(seen)
+    warnings = [verdict for verdict in seen.verdicts if verdict.level == "warning"]
+    if warnings:
+        return Finding("warn", _listed(warnings), "", _NEW_NODE)
+    return Finding("ok", "decoded and valid")
+
+
+def _unfinished(seen: Configured) -> Finding:
+    if seen.state == "waiting":
+        return Finding("unknown", f"configure waits: {seen.message}", "", "wait, or remove the cause it names")
+    return Finding("fail", f"configure {seen.state}: {seen.message}", "", _LOGS)
+
+
+def _listed(verdicts: list[Verdict]) -> str:
+    first = f"{verdicts[0].path}: {verdicts[0].message}" if verdicts[0].path else verdicts[0].message
+    return first if len(verdicts) == 1 else f"{first} (and {len(verdicts) - 1} more)"
+
+
+def role(evidence: Evidence) -> Finding:
+    seen = evidence.role
+    if seen is None:
+        return NOT_ASKED
+    if isinstance(seen, Trouble):
+        action = seen.hint or "attach an instance profile with the node role, and see that the role exists"
+        return Finding("fail", seen.message, "the node has no credentials for its token", action)
+    left = seen.expires - evidence.now
+    when = f"{seen.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if left <= timedelta(0):
+        return Finding(
+            "fail",
+            f"credentials expired at {when}, and it is {evidence.now:%Y-%m-%dT%H:%M:%SZ} here",
+            "the node's clock is ahead, or EC2 no longer renews the role",
+            "see that time is synchronised (169.254.169.123), and that the role still exists and trusts EC2",
+        )
+    if left < _EXPIRES_SOON:
+        return Finding("warn", f"credentials expire at {when}", "EC2 is late to renew them", "check the instance role")
+    return Finding("ok", f"credentials are valid until {when}")

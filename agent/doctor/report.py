@@ -1,0 +1,133 @@
+"""The doctor's report: checks in the order of causes, its headline, and how programs and people read it."""
+
+import json
+import textwrap
+from dataclasses import asdict, dataclass
+
+from agent.redaction import redact
+
+# How the line of a healthy node begins, and no other.
+HEALTHY = "healthy: "
+
+_SCHEMA_VERSION = 1
+_WIDTH = 80
+# Columns before the evidence: the status and the longest check id ("authentication").
+_INDENT = 23
+_MARKS = {"ok": "ok", "warn": "WARN", "fail": "FAIL", "unknown": "?", "skipped": "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One verdict: what was seen, its likely cause and what to do; `status` is ok, warn, fail, unknown or skipped."""
+
+    status: str
+    evidence: str
+    cause: str = ""
+    action: str = ""
+
+    @property
+    def good(self) -> bool:
+        return self.status in {"ok", "warn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Finding):
+    """A verdict and the check that it is of."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The first cause, and what to do about it."""
+
+    id: str
+    message: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The checks of one run, in the order of causes."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def healthy(self) -> bool:
+        return all(check.good for check in self.checks)
+
+    @property
+    def headline(self) -> Headline | None:
+        """The first check that fails, else the first that could not be decided; None on a healthy node."""
+        for status in ("fail", "unknown", "skipped"):
+            for check in self.checks:
+                if check.status == status:
+                    return Headline(check.id, _message(check), check.action)
+        return None
+
+
+def _message(check: Check) -> str:
+    cause = f"; likely cause: {check.cause}" if check.evidence and check.cause else check.cause
+    return redact(check.evidence + cause)
+
+
+def as_json(report: Report) -> str:
+    """Render the report for programs."""
+    body = {
+        "schemaVersion": _SCHEMA_VERSION,
+        "healthy": report.healthy,
+        "headline": asdict(report.headline) if report.headline else None,
+        "checks": [
+            {"id": check.id, **{name: getattr(check, name) for name in ("status", "evidence", "cause", "action")}}
+            for check in report.checks
+        ],
+    }
+    return redact(json.dumps(body, indent=2, ensure_ascii=False)) + "\n"
+
+
+def as_line(report: Report) -> str:
+    """Render the headline as the one line that begins and ends a console cycle."""
+    headline = report.headline
+    if headline is None:
+        return f"{HEALTHY}this node has joined its cluster and is Ready"
+    action = f" -> {headline.action}" if headline.action else ""
+    return redact(f"{headline.id}: {headline.message}{action}")
+
+
+def as_text(report: Report) -> str:
+    """Render the report for people: the first cause, then every check, in 80 columns."""
+    lines = _headline_lines(report)
+    first = report.headline.id if report.headline else ""
+    for check in report.checks:
+        lines += _check_lines(check, explain=not check.good and check.id != first)
+    return redact("\n".join(lines)) + "\n"
+
+
+def _headline_lines(report: Report) -> list[str]:
+    headline = report.headline
+    if headline is None:
+        return ["This node has joined its cluster and is Ready.", ""]
+    failed = any(check.status == "fail" for check in report.checks)
+    title = "FIRST CAUSE" if failed else "NOT YET KNOWN"
+    lines = _wrapped(f"{title}: {headline.id}: {headline.message}", "", "  ")
+    if headline.action:
+        lines += _wrapped(headline.action, "DO: ", "  ")
+    return [*lines, ""]
+
+
+def _check_lines(check: Check, *, explain: bool) -> list[str]:
+    start = f"{_MARKS[check.status]:<5} {check.id:<{_INDENT - 7}} "
+    indent = " " * _INDENT
+    lines = _wrapped(check.evidence or check.cause, start, indent)
+    if explain and check.evidence and check.cause:
+        lines += _wrapped(check.cause, f"{indent}cause: ", indent)
+    if explain and check.action:
+        lines += _wrapped(check.action, f"{indent}do: ", indent)
+    return lines
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    lines = textwrap.wrap(
+        text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    return lines or [first.rstrip()]

@@ -1,0 +1,22 @@
+"""The journal: the newest lines of units, through journalctl."""
+
+from collections.abc import Sequence
+
+from agent.host import commands
+
+_TIMEOUT = 30.0
+
+
+def tail(
+    units: Sequence[str], lines: int, *, since: str | None = None, boot: int | None = None, timeout: float = _TIMEOUT
+) -> commands.Finished:
+    """Return the newest `lines` of the units (patterns such as `node-agent-*` too; none: of the whole journal).
+
+    `since` is a time as journalctl takes it (`-10min`), `boot` counts back from the running one (0).
+    """
+    argv = ["journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", f"--lines={lines}"]
+    argv += [f"--unit={unit}" for unit in units]
+    argv += [] if since is None else [f"--since={since}"]
+    argv += [] if boot is None else [f"--boot={boot}"]
+    # A line of the journal has at most 48 KiB (LineMax=); one long line must not cost all the others.
+    return commands.run(argv, timeout=timeout, limit=max(1 << 20, lines * 1024))

@@ -1,0 +1,180 @@
+"""A cycle from the doctor to a file or terminal, and back."""
+
+import os
+import pty
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.console import daemon
+from agent.console.budget import CYCLE_BYTES
+from agent.console.decode import newest
+from agent.doctor.report import Check, Report
+from agent.errors import FailedError, TemporaryError
+from agent.host import status
+
+SECTIONS = (
+    "doctor",
+    "statuses",
+    "interfaces",
+    "routes",
+    "memory",
+    "disk",
+    "systemd",
+    "kubelet",
+    "containerd",
+    "node-agent",
+    "dmesg",
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    (root / "proc").mkdir(parents=True)
+    (root / "proc/meminfo").write_text("MemTotal:       16000000 kB\n")
+    verdict = {
+        "path": "settings.kubernetes.cluster-certificate",
+        "level": "error",
+        "message": "is not a certificate",
+        "source": "user data",
+    }
+    status.write("configure", "failed", "the user data cannot be used", root=root, verdicts=[verdict])
+    return root
+
+
+def examine() -> Report:
+    return Report((Check("fail", "10.0.0.5:443 did not answer", "", "allow it", id="tcp"),))
+
+
+def begins(path: Path) -> list[list[str]]:
+    lines = path.read_text().splitlines()
+    return [line.split("|", 5) for line in lines if line.startswith("NODE-AGENT::BEGIN")]
+
+
+def test_the_first_cycle_of_a_boot_is_there_before_anything_is_asked(root: Path, tmp_path: Path) -> None:
+    output = tmp_path / "console"
+    daemon.cycle(output, examine, root=root)
+    short, whole = begins(output)
+    assert short[1] == "1"
+    assert whole[1] == "2"
+    assert "settings.kubernetes.cluster-certificate: is not a certificate" in short[5]
+    assert "launch a new node" in short[5]
+    assert whole[5] == "tcp: 10.0.0.5:443 did not answer -> allow it"
+
+
+def test_a_later_cycle_is_written_once(root: Path, tmp_path: Path) -> None:
+    output = tmp_path / "console"
+    status.write("console", "ok", root=root, cycle=41)
+    daemon.cycle(output, examine, root=root)
+    assert [marker[1] for marker in begins(output)] == ["42"]
+    said = status.read("console", root=root)
+    assert said is not None
+    assert (said["state"], said["cycle"]) == ("ok", 42)
+
+
+def test_a_cycle_is_read_back_with_all_its_sections(root: Path, tmp_path: Path) -> None:
+    output = tmp_path / "console"
+    daemon.cycle(output, examine, root=root)
+    decoded = newest(output.read_bytes())
+    assert decoded is not None
+    assert not decoded.missing
+    titles = [line.split("|") for line in decoded.lines if line.startswith("NMA::LOG|")]
+    assert tuple(title[2] for title in titles) == SECTIONS
+    assert {len(title) for title in titles} == {3}
+    assert "MemTotal:       16000000 kB" in decoded.lines
+    assert any(line.startswith("lo ") for line in decoded.lines)
+
+
+def test_a_node_agent_that_cannot_write_its_status_still_says_everything(root: Path, tmp_path: Path) -> None:
+    (root / "run/node-agent/console.json").mkdir()
+    output = tmp_path / "console"
+    daemon.cycle(output, examine, root=root)
+    assert len(begins(output)) == 2
+
+
+def test_a_port_that_nobody_reads_costs_a_cycle_and_nothing_else(root: Path) -> None:
+    status.write("console", "ok", root=root, cycle=1)
+    for number in range(100):
+        status.write(f"daemon{number}", "failed", "words " * 100, root=root)
+    master, slave = pty.openpty()
+    started = time.monotonic()
+    with pytest.raises(TemporaryError, match="then nothing"):
+        daemon.cycle(Path(os.ttyname(slave)), examine, root=root)
+    assert time.monotonic() - started < 15
+    os.close(slave)
+    os.close(master)
+    said = status.read("console", root=root)
+    assert said is not None
+    assert (said["state"], said["cycle"]) == ("failed", 2)
+
+
+def test_a_terminal_gets_no_more_than_the_budget(root: Path) -> None:
+    for number in range(200):
+        status.write(f"daemon{number}", "failed", "words " * 100, root=root)
+    status.write("console", "ok", root=root, cycle=1)
+    master, slave = pty.openpty()
+    got = bytearray()
+    ended = threading.Event()
+
+    def read() -> None:
+        os.set_blocking(master, False)
+        while not ended.wait(0.001):
+            try:
+                got.extend(os.read(master, 1 << 16))
+            except BlockingIOError:
+                continue
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    daemon.cycle(Path(os.ttyname(slave)), examine, root=root)
+    while b"NODE-AGENT::END" not in got or not got.endswith(b"\n"):
+        assert reader.is_alive()
+    ended.set()
+    reader.join(5)
+    os.close(slave)
+    os.close(master)
+    assert 10_000 < len(got) <= CYCLE_BYTES
+    decoded = newest(bytes(got))
+    assert decoded is not None
+    assert not decoded.missing
+
+
+def test_decode_prints_the_newest_cycle(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "console"
+    daemon.cycle(output, examine, root=root)
+    daemon.decode(output)
+    printed = capsys.readouterr().out
+    assert printed.startswith("cycle 2 of ")
+    assert printed.splitlines()[1].startswith("tcp: ")
+
+
+def test_decode_reads_standard_input(root: Path, tmp_path: Path) -> None:
+    output = tmp_path / "console"
+    daemon.cycle(output, examine, root=root)
+    command = [sys.executable, "-m", "agent", "console", "decode", "-"]
+    ended = subprocess.run(command, input=output.read_bytes(), capture_output=True, timeout=30, check=True)
+    assert ended.stdout.startswith(b"cycle 2 of ")
+
+
+def test_decode_says_what_is_missing(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "console"
+    daemon.cycle(output, examine, root=root)
+    whole = output.read_bytes()
+    output.write_bytes(whole[whole.rindex(b"NODE-AGENT::BEGIN") + 10 :])
+    with pytest.raises(FailedError, match="its beginning is lost"):
+        daemon.decode(output)
+    assert "MemTotal" in capsys.readouterr().out
+
+
+def test_decode_of_anything_else_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "console"
+    path.write_text("login: ")
+    with pytest.raises(FailedError, match="no cycle"):
+        daemon.decode(path)
+    with pytest.raises(FailedError, match="cannot read"):
+        daemon.decode(tmp_path / "none")

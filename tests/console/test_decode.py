@@ -1,0 +1,111 @@
+"""A cycle is read back from what a console keeps of it, or the reader says what is missing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.console.decode import Cycle, newest
+from agent.console.frame import HEADLINE_LIMIT, Header, encode
+from agent.console.text import console_lines
+from agent.doctor.report import Check, Report, as_line
+
+NOISE = (
+    b"[   12.345678] EXT4-fs (nvme1n1): mounted\r\n",
+    b"[    1.000000][    T1] audit: type=1400\r\n",
+    b"[  OK  ] Started kubelet.service\r\n",
+    b"\x1b[0m[\x1b[0;32m  OK  \x1b[0m] Reached target multi-user.target\r\n",
+    b"",
+)
+BODY = ("NMA::LOG|2026-11-22T15:00:00Z|doctor", "FAIL  tcp  10.0.0.5:443 did not answer", "größe")
+
+
+def frame(cycle: int = 7, lines: tuple[str, ...] = BODY, headline: str = "tcp: no answer") -> bytes:
+    text = encode(Header(cycle, "2026-11-22T15:00:00Z", "0.1.0", headline), lines)
+    return text.replace("\n", "\r\n").encode()
+
+
+def found(raw: bytes) -> Cycle:
+    decoded = newest(raw)
+    assert decoded is not None
+    return decoded
+
+
+def test_both_markers_say_what_they_must_and_the_end_is_the_last_line() -> None:
+    lines = frame().decode().split("\r\n")
+    assert lines[0] == ""
+    assert lines[-1] == ""
+    begin, end = lines[1].split("|"), lines[-2].split("|")
+    assert begin[0] == "NODE-AGENT::BEGIN"
+    assert end[0] == "NODE-AGENT::END"
+    assert begin[1:] == end[1:]
+    assert begin[1:4] == ["7", "2026-11-22T15:00:00Z", "0.1.0"]
+    assert begin[5] == "tcp: no answer"
+
+
+def test_a_whole_cycle_is_read_back() -> None:
+    assert found(frame()) == Cycle("7", "2026-11-22T15:00:00Z", "0.1.0", "tcp: no answer", BODY)
+
+
+def test_a_section_is_found_by_its_name() -> None:
+    cycle = found(frame(lines=("NMA::LOG|t|doctor", "FAIL tcp", "NMA::LOG|t|disk", "/ 4%")))
+    assert cycle.section("doctor") == "FAIL tcp"
+    assert cycle.section("disk") == "/ 4%"
+    assert not cycle.section("cpu")
+
+
+def test_a_healthy_node_is_told_from_another() -> None:
+    assert found(frame(headline=as_line(Report((Check("ok", "answers", id="imds"),))))).healthy
+    assert not found(frame()).healthy
+
+
+def test_the_newest_whole_cycle_wins() -> None:
+    cut = frame(9)[:200]
+    decoded = found(frame(7) + frame(8) + cut)
+    assert decoded.number == "8"
+    assert not decoded.missing
+
+
+def test_one_without_its_end_is_said_to_be_so() -> None:
+    decoded = found(frame()[:-120])
+    assert decoded.number == "7"
+    assert "end" in decoded.missing
+
+
+def test_one_without_its_beginning_still_has_its_headline() -> None:
+    decoded = found(frame()[130:])
+    assert decoded.headline == "tcp: no answer"
+    assert "beginning" in decoded.missing
+
+
+def test_one_that_was_changed_is_said_to_be_so() -> None:
+    decoded = found(frame().replace(b"did not answer", b"did answer"))
+    assert "checksum" in decoded.missing
+    assert len(decoded.lines) == 3
+
+
+@pytest.mark.parametrize("raw", [b"", b"login:", b"NODE-AGENT::END|1|2", b"\xff\x00\x1b["])
+def test_where_there_is_none_it_is_none(raw: bytes) -> None:
+    assert newest(raw) is None
+
+
+def test_a_headline_of_any_length_fits_into_the_marker() -> None:
+    decoded = found(frame(headline="ä" * 5000))
+    assert len(decoded.headline.encode()) <= HEADLINE_LIMIT
+    assert not decoded.missing
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"))), st.text(st.characters(codec="utf-8")), st.data())
+def test_noise_anywhere_does_no_harm(texts: list[str], headline: str, data: st.DataObject) -> None:
+    """The kernel's lines come between any two bytes, so also into a line, a marker or a character."""
+    lines = tuple(console_lines("\n".join(texts)))
+    raw = frame(7, lines, headline)
+    where = data.draw(st.integers(0, len(raw)))
+    decoded = found(raw[:where] + data.draw(st.sampled_from(NOISE)) + raw[where:])
+    assert decoded.lines == lines
+    assert not decoded.missing
+
+
+@given(st.binary())
+def test_any_bytes_are_read(raw: bytes) -> None:
+    assert newest(raw) is None
+    assert found(raw + b"\n" + frame()).lines == BODY

@@ -1,0 +1,225 @@
+"""Every broken node has one headline, and nothing before it in the chain is called a failure."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agent.doctor.chain import CHAIN, examine
+from agent.doctor.checks_api import UNINITIALIZED
+from agent.doctor.evidence import (
+    Configured,
+    Endpoint,
+    Evidence,
+    Identity,
+    Metadata,
+    Node,
+    Role,
+    Status,
+    Trouble,
+    Unit,
+)
+from agent.model import Verdict
+
+NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
+NODE = "i-0123456789abcdef0"
+
+
+def unit(name: str, active: str = "active", **more: str) -> Unit:
+    return Unit(name=name, load=more.pop("load", "loaded"), active=active, sub="", **more)
+
+
+def units(**changed: Unit) -> dict[str, Unit]:
+    names = {"containerd": unit("containerd.service"), "kubelet": unit("kubelet.service"), **changed}
+    return {f"{name}.service": value for name, value in names.items()}
+
+
+HEALTHY = Evidence(
+    now=NOW,
+    statuses={
+        "configure": Status("ok", ""),
+        "storage": Status("ok", "/var is on vol-1"),
+        "network": Status("ok", "2 ENIs"),
+    },
+    configured=Configured("ok", ""),
+    metadata=Metadata(NODE, "us-west-2a"),
+    role=Role(NOW + timedelta(hours=6)),
+    endpoint=Endpoint("api.demo.example", 443, "demo", NODE),
+    addresses=("10.0.0.5",),
+    connection="10.0.0.5",
+    tls="TLSv1.3",
+    identity=Identity(f"system:node:{NODE}", ("system:nodes", "system:authenticated")),
+    node=Node("True", "KubeletReady"),
+    units=units(),
+    failed_units=(),
+)
+
+
+def verdict(level: str) -> Verdict:
+    return Verdict("settings.kubernetes.api-server", level, "is missing", "user data")
+
+
+# Evidence of a broken node, the check that names it, and words that its headline must have.
+BROKEN = {
+    "no IMDS": ({"metadata": Trouble("server", "IMDS cannot be reached", "see the route")}, "imds", "see the route"),
+    "must-have key missing": (
+        {"configured": Configured("failed", "bad", (verdict("warning"), verdict("error")))},
+        "user-data",
+        "settings.kubernetes.api-server: is missing",
+    ),
+    "two bad keys": (
+        {"configured": Configured("failed", "bad", (verdict("error"), verdict("error")))},
+        "user-data",
+        "and 1 more",
+    ),
+    "configure cannot write": ({"configured": Configured("failed", "disk is full")}, "user-data", "disk is full"),
+    "configure waits": ({"configured": Configured("waiting", "IMDS is late")}, "user-data", "IMDS is late"),
+    "nothing has run yet": ({"configured": None}, "user-data", "has not reported"),
+    "no role": ({"role": Trouble("server", "the instance has no role")}, "role", "instance profile"),
+    "expired credentials": ({"role": Role(NOW - timedelta(minutes=1))}, "role", "expired at 2026-11-22T14:59:00Z"),
+    "no kubeconfig": ({"endpoint": Trouble("server", "there is no kubeconfig")}, "dns", "there is no kubeconfig"),
+    "endpoint does not resolve": ({"addresses": Trouble("name", "no such host")}, "dns", "enableDnsSupport"),
+    "DNS down": ({"addresses": Trouble("no-answer", "try again")}, "dns", "no DNS server answers"),
+    "TCP refused": ({"connection": Trouble("refused", "refused")}, "tcp", "no API server listens there"),
+    "TCP dropped": ({"connection": Trouble("timeout", "no answer within 2 s")}, "tcp", "security group"),
+    "no route": ({"connection": Trouble("unreachable", "unreachable")}, "tcp", "route table"),
+    "wrong CA": ({"tls": Trouble("issuer", "unknown issuer")}, "tls", "cluster-certificate is not of this cluster"),
+    "wrong name": ({"tls": Trouble("hostname", "mismatch")}, "tls", "names another host"),
+    "expired certificate": ({"tls": Trouble("expired", "has expired")}, "tls", "clock is ahead"),
+    "clock behind": ({"tls": Trouble("not-yet-valid", "not yet valid")}, "tls", "clock is behind"),
+    "MTU black hole": ({"tls": Trouble("timeout", "not done within 2 s")}, "tls", "MTU"),
+    "no access entry": ({"identity": Trouble("unauthorized", "401")}, "authentication", "access entry"),
+    "API 503": ({"identity": Trouble("server", "503")}, "authentication", "overloaded or failing"),
+    "node name mismatch": ({"identity": Identity("system:node:other")}, "authentication", "the cluster sees"),
+    "wrong access entry": ({"identity": Identity(f"system:node:{NODE}")}, "authentication", "system:nodes"),
+    "containerd dead": (
+        {"units": units(containerd=unit("containerd.service", "failed", result="exit-code", exit_status="1"))},
+        "containerd",
+        "exit status 1",
+    ),
+    "containerd missing": (
+        {"units": units(containerd=unit("containerd.service", "inactive", load="not-found"))},
+        "containerd",
+        "not-found",
+    ),
+    "kubelet does not come up": (
+        {"units": units(kubelet=unit("kubelet.service", "activating", restarts="7", last_words="bad flag"))},
+        "kubelet",
+        "bad flag",
+    ),
+    "kubelet not started": ({"units": units(kubelet=unit("kubelet.service", "inactive"))}, "kubelet", "not started"),
+    "kubelet starting": ({"units": units(kubelet=unit("kubelet.service", "activating"))}, "kubelet", "is starting"),
+    "kubelet waits for configure": (
+        {"units": units(kubelet=unit("kubelet.service", "inactive", job="123"))},
+        "kubelet",
+        "waits to be started",
+    ),
+    "systemd silent": (
+        {"units": units(containerd=unit("containerd.service", "", load=""))},
+        "containerd",
+        "systemd does not answer",
+    ),
+    "not registered": ({"node": Trouble("missing", f"the cluster has no Node {NODE}")}, "node", "not registered"),
+    "node forbidden": ({"node": Trouble("forbidden", "403")}, "node", "access entry"),
+    "no CNI": ({"node": Node("False", "KubeletNotReady", "cni plugin not initialized")}, "node", "no CNI"),
+    "disk pressure": ({"node": Node("False", "KubeletHasDiskPressure", "full")}, "node", "KubeletHasDiskPressure"),
+    "kubelet silent": ({"node": Node("Unknown", "NodeStatusUnknown")}, "node", "stopped reporting"),
+    "not initialised": ({"node": Node("True", taints=(UNINITIALIZED,))}, "node", "cloud node controller"),
+    "no data volume": ({"statuses": {"storage": Status("failed", "no data volume")}}, "storage", "EBS volume"),
+    "volume late": ({"statuses": {"storage": Status("waiting", "no disk yet")}}, "storage", "no disk yet"),
+    "storage silent": ({"statuses": {}}, "storage", "has not reported"),
+    "our unit failed": ({"failed_units": ("node-agent-network.service",)}, "units", "node-agent-network.service"),
+    "systemctl failed": ({"failed_units": Trouble("server", "no bus")}, "units", "no bus"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_node_has_its_headline(name: str) -> None:
+    changes, expected, words = BROKEN[name]
+    report = examine(replace(HEALTHY, **changes))
+    headline = report.headline
+    assert headline is not None
+    assert headline.id == expected
+    assert words in f"{headline.message} -> {headline.action}"
+    assert not report.healthy
+    before = [check.status for check in report.checks[: [link.id for link in CHAIN].index(expected)]]
+    assert set(before) <= {"ok", "warn"}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_failure_says_what_to_do(name: str) -> None:
+    report = examine(replace(HEALTHY, **BROKEN[name][0]))
+    assert all(check.action for check in report.checks if check.status in {"fail", "unknown"})
+
+
+def test_a_healthy_node_has_no_headline() -> None:
+    report = examine(HEALTHY)
+    assert [(check.id, check.status) for check in report.checks] == [(link.id, "ok") for link in CHAIN]
+    assert report.healthy
+    assert report.headline is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "words"),
+    [
+        ({"configured": Configured("ok", "", (verdict("warning"),))}, "user-data", "is missing"),
+        ({"role": Role(NOW + timedelta(minutes=4))}, "role", "expire at"),
+        ({"units": units(kubelet=unit("kubelet.service", restarts="5"))}, "kubelet", "5 restarts"),
+        ({"statuses": {"storage": Status("degraded", "in memory")}}, "storage", "in memory"),
+        ({"failed_units": ("fstrim.service",)}, "units", "fstrim.service"),
+        ({"statuses": {"storage": Status("ok", "")}}, "daemons", "none has reported"),
+        (
+            {"statuses": {"storage": Status("ok", ""), "network": Status("waiting", "no MAC")}},
+            "daemons",
+            "network waiting: no MAC",
+        ),
+    ],
+)
+def test_what_does_not_keep_a_node_out_is_a_warning(changes: dict[str, object], check: str, words: str) -> None:
+    report = examine(replace(HEALTHY, **changes))
+    found = next(each for each in report.checks if each.id == check)
+    assert found.status == "warn"
+    assert words in found.evidence
+    assert report.healthy
+
+
+def test_what_needs_a_failed_check_is_skipped_because_of_the_first() -> None:
+    report = examine(replace(HEALTHY, addresses=Trouble("name", "no such host")))
+    skipped = {check.id: check.cause for check in report.checks if check.status == "skipped"}
+    assert skipped == dict.fromkeys(("tcp", "tls", "authentication", "node"), "because dns failed")
+
+
+def test_a_look_without_probes_names_what_is_known() -> None:
+    """At boot nothing has been asked yet: a daemon that fails is the headline all the same."""
+    bare = Evidence(now=NOW)
+    assert {check.status for check in examine(bare).checks} <= {"skipped", "unknown", "warn"}
+    headline = examine(replace(bare, configured=Configured("failed", "", (verdict("error"),)))).headline
+    assert headline is not None
+    assert headline.id == "user-data"
+
+
+@pytest.mark.parametrize(
+    ("field", "check"),
+    [
+        ("metadata", "imds"),
+        ("role", "role"),
+        ("addresses", "dns"),
+        ("connection", "tcp"),
+        ("tls", "tls"),
+        ("identity", "authentication"),
+        ("node", "node"),
+        ("failed_units", "units"),
+    ],
+)
+def test_what_nobody_had_the_time_to_ask_is_neither_good_nor_bad(field: str, check: str) -> None:
+    report = examine(replace(HEALTHY, **{field: None}))
+    assert not report.healthy
+    assert report.headline is not None
+    assert report.headline.id == check
+    assert "not asked" in report.headline.message
+
+
+def test_a_trouble_of_a_new_kind_is_still_a_failure() -> None:
+    report = examine(replace(HEALTHY, connection=Trouble("other", "protocol not available")))
+    assert report.headline is not None
+    assert "protocol not available" in report.headline.message

@@ -1,0 +1,90 @@
+"""The report as programs and people read it."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.doctor.report import Check, Report, as_json, as_line, as_text
+
+SIGNED = "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=0123456789abcdef0123456789abcdef"
+OK = Check("ok", "answers", id="imds")
+FAIL = Check("fail", "10.0.0.5:443 did not answer", "a security group drops it", "allow TCP 443", id="tcp")
+SKIPPED = Check("skipped", "", "because tcp failed", id="tls")
+WORDS = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=300)
+
+
+def test_json_has_the_published_shape() -> None:
+    assert json.loads(as_json(Report((OK, FAIL, SKIPPED)))) == {
+        "schemaVersion": 1,
+        "healthy": False,
+        "headline": {
+            "id": "tcp",
+            "message": "10.0.0.5:443 did not answer; likely cause: a security group drops it",
+            "action": "allow TCP 443",
+        },
+        "checks": [
+            {"id": "imds", "status": "ok", "evidence": "answers", "cause": "", "action": ""},
+            {
+                "id": "tcp",
+                "status": "fail",
+                "evidence": "10.0.0.5:443 did not answer",
+                "cause": "a security group drops it",
+                "action": "allow TCP 443",
+            },
+            {"id": "tls", "status": "skipped", "evidence": "", "cause": "because tcp failed", "action": ""},
+        ],
+    }
+
+
+def test_json_of_a_healthy_node_has_no_headline() -> None:
+    body = json.loads(as_json(Report((OK,))))
+    assert body["healthy"] is True
+    assert body["headline"] is None
+
+
+def test_text_begins_with_the_first_cause_and_what_to_do() -> None:
+    later = Check("fail", "kubelet is failed", "a bad flag", "see its journal", id="kubelet")
+    assert as_text(Report((OK, FAIL, SKIPPED, later))) == (
+        "FIRST CAUSE: tcp: 10.0.0.5:443 did not answer; likely cause: a security group\n"
+        "  drops it\n"
+        "DO: allow TCP 443\n"
+        "\n"
+        "ok    imds             answers\n"
+        "FAIL  tcp              10.0.0.5:443 did not answer\n"
+        "-     tls              because tcp failed\n"
+        "FAIL  kubelet          kubelet is failed\n"
+        "                       cause: a bad flag\n"
+        "                       do: see its journal\n"
+    )
+
+
+def test_a_failure_stands_before_an_earlier_unknown() -> None:
+    report = Report((Check("unknown", "configure waits", id="user-data"), FAIL))
+    assert report.headline is not None
+    assert report.headline.id == "tcp"
+
+
+def test_an_unknown_is_not_called_a_cause() -> None:
+    text = as_text(Report((OK, Check("unknown", "configure waits", "", "wait", id="user-data"))))
+    assert text.startswith("NOT YET KNOWN: user-data: configure waits\nDO: wait\n")
+
+
+def test_the_line_of_a_healthy_node_says_so() -> None:
+    assert as_line(Report((OK,))).startswith("healthy: ")
+    assert as_line(Report((OK, FAIL))) == (
+        "tcp: 10.0.0.5:443 did not answer; likely cause: a security group drops it -> allow TCP 443"
+    )
+
+
+def test_no_form_tells_a_secret() -> None:
+    report = Report((Check("fail", f"PUT {SIGNED} failed", SIGNED, SIGNED, id="tls"),))
+    for form in (as_json(report), as_text(report), as_line(report)):
+        assert "0123456789abcdef" not in form
+
+
+@given(WORDS, WORDS, WORDS)
+def test_text_keeps_to_80_columns(evidence: str, cause: str, action: str) -> None:
+    spaced = [" ".join(text[start : start + 20] for start in range(0, len(text), 20)) for text in (evidence, cause)]
+    text = as_text(Report((Check("fail", *spaced, action[:20], id="authentication"),)))
+    assert max(map(len, text.splitlines())) <= 80
