@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import tools
-
 from world import etcd, pki
 from world.facts import KUBERNETES_SERVICE, SERVICE_NETWORK
 from world.processes import Process, spawn

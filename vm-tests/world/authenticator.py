@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import tools
-
 from world import kubeconfig
 from world.facts import ACCOUNT, CLUSTER_NAME, NODE_ROLE
 from world.pki import Authority

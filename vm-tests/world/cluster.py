@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import tools
-
 from world import apiserver, authenticator, controllers, etcd, kubeconfig, pki
 from world.cloud_controller import NODES, CloudController
 from world.facts import CLUSTER_DNS, CLUSTER_NAME, REGION

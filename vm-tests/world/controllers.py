@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import tools
-
 from world import kubeconfig
 from world.apiserver import SERVICE_ACCOUNT_KEY
 from world.facts import CLUSTER_NAME

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 import tools
-
 from world.facts import REGION
 from world.pki import Authority
 from world.presign import Bucket, presign_put

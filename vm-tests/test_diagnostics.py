@@ -1,0 +1,372 @@
+"""The diagnostics daemon against a real API server and a real S3 server, without a machine."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent import manifests
+from world import imds, namespaces, pki, sts
+from world.cluster import Cluster
+from world.facts import CLUSTER_NAME, REGION, ZONE
+from world.listener import listen
+from world.metadata import Metadata
+from world.processes import ProcessError, run
+from world.roles import Roles
+from world.waiting import until
+
+pytestmark = pytest.mark.netns
+
+NETNS = "na-test-diagnostics"
+API, S3, STS, OWN = "10.0.0.10", "10.0.0.11", "10.0.0.12", "10.0.0.100"
+NODE = "i-0123456789abcdef0"
+USER = "eks-auto:node-diagnostics"
+DRIVER = Path(__file__).with_name("diagnostics_process.py")
+
+
+@dataclass
+class Ground:
+    """A cluster with the agent's manifests, and a node that is a folder and a namespace."""
+
+    cluster: Cluster
+    root: Path
+    metadata_url: str
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = ["ip", "netns", "exec", NETNS, sys.executable, DRIVER, self.root]
+        environment = {**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata_url}
+        # S3 is on the loopback interface here, so that the daemon takes it for the node itself.
+        environment["NODE_AGENT_UPLOAD_ALLOW"] = S3
+        with self.journal.open("ab") as journal:
+            self.running.append(subprocess.Popen(command, env=environment, stderr=journal))
+        return self.running[-1]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        process = self.running.pop()
+        process.send_signal(number)
+        process.wait(30)
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal"
+
+    @property
+    def spool(self) -> list[str]:
+        folder = self.root / "var/lib/node-agent/spool"
+        return sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+
+    def ask(self, destination: str, *, categories: list[str] | None = None, name: str = NODE) -> int:
+        capture = {"destination": destination, "categories": categories or ["Base", "System"]}
+        body = {
+            "apiVersion": "eks.amazonaws.com/v1alpha1",
+            "kind": "NodeDiagnostic",
+            "metadata": {"name": name},
+            "spec": {"logCapture": capture},
+        }
+        return int(
+            json.loads(self.kubectl("apply", "-f", "-", "-o", "json", stdin=json.dumps(body)))["metadata"]["generation"]
+        )
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        return self.cluster.kubectl(*arguments, stdin=stdin)
+
+    def entry(self, kind: str = "Log", name: str = NODE) -> dict[str, Any]:
+        text = self.kubectl("get", "nodediagnostic", name, "-o", "json", "--ignore-not-found")
+        statuses = json.loads(text).get("status", {}).get("captureStatuses", []) if text else []
+        return next((entry["state"] for entry in statuses if entry["type"] == kind), {})
+
+    def ended(self, generation: int, *, kind: str = "Log", seconds: float = 60) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            found: dict[str, Any] | None = self.entry(kind).get("completed")
+            return found if found and found["observedGeneration"] == generation else None
+
+        return until(look, seconds, f"the capture of generation {generation} ends")
+
+    def puts(self, key: str) -> list[int]:
+        return [request.status for request in self.cluster.s3.requests() if request.key == key]
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    namespaces.delete(NETNS)
+    folder = tmp_path_factory.mktemp("diagnostics")
+    public, roles = pki.authority("Test services"), Roles()
+    cluster = Cluster(folder / "cluster", netns=NETNS, address=API, s3_address=S3, public=public)
+    namespaces.make(NETNS, hosts={**cluster.dns_names, sts.HOST: STS}, resolver="127.0.0.1")
+    with contextlib.ExitStack() as stack:
+        stack.callback(namespaces.delete, NETNS)
+        for address in (API, S3, STS, OWN):
+            run(["ip", "-n", NETNS, "address", "add", f"{address}/32", "dev", "lo"])
+        certificate, key = public.server(sts.HOST, names=[sts.HOST]).write(folder, "sts")
+        with namespaces.entered(NETNS):
+            service = sts.Service(listen(STS, sts.PORT), certificate, key, roles)
+            url = stack.enter_context(imds.serving(_metadata(roles)))
+        stack.callback(service.stop)
+        service.start()
+        stack.callback(cluster.stop)
+        cluster.start()
+        cluster.kubectl("apply", "-f", "-", stdin=manifests.render())
+        cluster.kubectl("wait", "--for=condition=Established", "crd/nodediagnostics.eks.amazonaws.com", "--timeout=30s")
+        yield Ground(cluster, _node(folder / "node", cluster, public), url)
+
+
+@pytest.fixture
+def node(ground: Ground) -> Iterator[Ground]:
+    """The daemon, running; nothing is left behind."""
+    ground.start()
+    yield ground
+    ground.kubectl("delete", "nodediagnostics", "--all")
+    for _ in list(ground.running):
+        ground.stop()
+
+
+def test_a_bundle_arrives_under_the_components_name(node: Ground) -> None:
+    url = node.cluster.s3.presign_put("arrives.tar.gz")
+    completed = node.ended(node.ask(url))
+    assert completed["reason"] in {"Success", "SuccessWithErrors"}, completed
+    assert completed["message"].startswith("successfully uploaded logs with ")
+    assert node.puts("arrives.tar.gz") == [200]
+    content = node.cluster.s3.object("arrives.tar.gz") or b""
+    assert f"bytes={len(content)}; sha256=" in completed["message"]
+    with tarfile.open(fileobj=io.BytesIO(content)) as bundle:
+        assert bundle.extractfile("system/region.txt").read() == b"us-west-2\n"
+        rows = json.load(bundle.extractfile("manifest.json"))["outputs"]
+    assert {row["path"] for row in rows} >= {"kernel/uname.txt", "system/ps.txt", "system/instance-id.txt"}
+    assert "running" not in node.entry()
+    until(lambda: node.spool == [], 5, "the spool is empty")
+    impersonated = {
+        event["impersonatedUser"]["username"]
+        for event in node.cluster.audit_events()
+        if event.get("impersonatedUser") and event["objectRef"]["resource"] == "nodediagnostics"
+    }
+    assert impersonated == {USER}
+
+
+def test_an_expired_url_fails_in_s3s_words_and_shows_no_secret(node: Ground) -> None:
+    past = datetime.now(UTC) - timedelta(hours=2)
+    url = node.cluster.s3.presign_put("late.tar.gz", expires=60, signed_at=past)
+    completed = node.ended(node.ask(url))
+    assert completed["reason"] == "Failure"
+    assert completed["message"].startswith("fatal error during log upload process; status=403; code=AccessDenied; ")
+    said = completed["message"] + node.journal.read_text() + (node.root / "run/node-agent/diagnostics.json").read_text()
+    for pair in url.partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        if name in {"X-Amz-Signature", "X-Amz-Credential"}:
+            assert value not in said
+
+
+def test_a_bundle_stays_on_the_node_for_ten_minutes(node: Ground) -> None:
+    completed = node.ended(node.ask("node"))
+    path = node.root / f"var/log/support/{NODE}-logs.tar.gz"
+    assert completed["message"].startswith(f"successfully saved logs to /var/log/support/{NODE}-logs.tar.gz")
+    assert path.stat().st_mode & 0o777 == 0o640
+    with tarfile.open(path) as bundle:
+        assert "manifest.json" in bundle.getnames()
+    node.stop()
+    os.utime(path, (0, 0))
+    node.start()
+    until(lambda: not path.exists(), 20, "an old bundle is removed after a restart")
+
+
+def test_s3_may_come_back(node: Ground) -> None:
+    url = node.cluster.s3.presign_put("back.tar.gz")
+    node.cluster.s3.stop()
+    generation = node.ask(url)
+    status = node.root / "run/node-agent/diagnostics.json"
+    until(lambda: '"retrying"' in status.read_text(), 30, "an upload is refused")
+    node.cluster.s3.start()
+    assert node.ended(generation)["reason"] in {"Success", "SuccessWithErrors"}
+    assert node.puts("back.tar.gz") == [200]
+
+
+@pytest.mark.parametrize("moment", ["collecting", "uploading"])
+def test_sigkill_leads_to_one_finished_capture(node: Ground, moment: str) -> None:
+    key = f"killed-{moment}.tar.gz"
+    if moment == "uploading":
+        node.cluster.s3.stop()
+    generation = node.ask(node.cluster.s3.presign_put(key))
+    running = until(lambda: node.entry().get("running"), 20, "the capture runs")
+    if moment == "uploading":
+        until(lambda: _has(node, "result.json"), 30, "the bundle is made")
+    node.stop(signal.SIGKILL)
+    if moment == "uploading":
+        node.cluster.s3.start()
+    node.start()
+    completed = node.ended(generation)
+    assert completed["reason"] in {"Success", "SuccessWithErrors"}, completed
+    assert completed["captureID"] == running["captureID"]
+    assert completed["startedAt"] == running["startedAt"]
+    assert node.puts(key) == [200]
+    until(lambda: node.spool == [], 5, "the spool is empty")
+
+
+def test_a_restart_after_success_does_nothing_again(node: Ground) -> None:
+    generation = node.ask(node.cluster.s3.presign_put("once.tar.gz"))
+    before = node.ended(generation)
+    node.stop()
+    seen = len(_watches(node))
+    node.start()
+    until(lambda: len(_watches(node)) > seen, 20, "the daemon watches again")
+    assert node.ended(generation) == before
+    assert node.puts("once.tar.gz") == [200]
+    assert node.spool == []
+
+
+def test_sigterm_in_mid_capture_is_said(node: Ground) -> None:
+    node.cluster.s3.stop()
+    generation = node.ask(node.cluster.s3.presign_put("stopped.tar.gz"))
+    until(lambda: _has(node, "result.json"), 30, "the bundle is made")
+    node.stop(signal.SIGTERM)
+    node.cluster.s3.start()
+    completed = node.ended(generation, seconds=1)
+    assert completed["reason"] == "Failure"
+    assert "log collection stopped: context canceled; cause=the agent was stopped" in completed["message"]
+    assert node.spool == []
+
+
+@pytest.mark.parametrize("change", ["delete", "recreate", "edit"])
+def test_a_capture_that_nobody_waits_for_is_dropped(node: Ground, change: str) -> None:
+    node.cluster.s3.stop()
+    node.ask(node.cluster.s3.presign_put(f"dropped-{change}.tar.gz"))
+    until(lambda: _has(node, "result.json"), 30, "the bundle is made")
+    before = node.spool
+    if change != "edit":
+        node.kubectl("delete", "nodediagnostic", NODE)
+    if change == "delete":
+        until(lambda: node.spool == [], 10, "the spool is empty")
+    wanted = node.cluster.s3.presign_put(f"wanted-{change}.tar.gz")
+    generation = None if change == "delete" else node.ask(wanted, categories=["Base"])
+    node.cluster.s3.start()
+    if generation is not None:
+        assert node.ended(generation)["captureID"] not in before
+        assert node.puts(f"wanted-{change}.tar.gz") == [200]
+    assert node.puts(f"dropped-{change}.tar.gz") == []
+
+
+def test_other_nodes_objects_and_packet_captures(node: Ground) -> None:
+    node.ask(node.cluster.s3.presign_put("other.tar.gz"), name="i-0fedcba9876543210")
+    packets = {"duration": "5s", "upload": {"url": "https://example.com/", "fields": {"key": "a"}}}
+    node.ask("http://example.com/plain")
+    patch = json.dumps({"spec": {"packetCapture": packets}})
+    body = json.loads(node.kubectl("patch", "nodediagnostic", NODE, "--type=merge", "-p", patch, "-o", "json"))
+    generation = body["metadata"]["generation"]
+    assert "captures no packets" in node.ended(generation, kind="Packet")["message"]
+    assert "not an https URL" in node.ended(generation)["message"]
+    assert node.entry(name="i-0fedcba9876543210") == {}
+    selectors = {event["requestURI"].partition("fieldSelector=")[2].partition("&")[0] for event in _watches(node)}
+    assert selectors == {f"metadata.name%3D{NODE}"}
+
+
+def test_the_api_server_may_go_away_in_between(node: Ground) -> None:
+    node.cluster.s3.stop()
+    generation = node.ask(node.cluster.s3.presign_put("away.tar.gz"))
+    until(lambda: _has(node, "result.json"), 30, "the bundle is made")
+    with _api_refused():
+        node.cluster.s3.start()
+        until(lambda: node.puts("away.tar.gz") == [200], 60, "the upload succeeds without the API server")
+    assert node.ended(generation)["reason"] in {"Success", "SuccessWithErrors"}
+    assert node.puts("away.tar.gz") == [200]
+
+
+@pytest.mark.parametrize(
+    ("user", "action", "allowed"),
+    [
+        (USER, "get nodediagnostics", True),
+        (USER, "list nodediagnostics", True),
+        (USER, "watch nodediagnostics", True),
+        (USER, "patch nodediagnostics --subresource=status", True),
+        (USER, "create events", True),
+        (USER, "patch nodediagnostics", False),
+        (USER, "delete nodediagnostics", False),
+        (USER, "update nodediagnostics --subresource=status", False),
+        (USER, "get events", False),
+        (USER, "get nodes", False),
+        (USER, "get secrets", False),
+        (f"system:node:{NODE}", "get nodediagnostics", False),
+        (f"system:node:{NODE}", f"impersonate users/{USER}", True),
+        (f"system:node:{NODE}", "impersonate users/kubernetes-admin", False),
+        (f"system:node:{NODE}", "impersonate groups/system:masters", False),
+    ],
+)
+def test_who_may_do_what(ground: Ground, user: str, action: str, *, allowed: bool) -> None:
+    group = ["--as-group=system:nodes"] if user.startswith("system:node:") else []
+    try:
+        answer = ground.kubectl("auth", "can-i", *action.split(), f"--as={user}", *group)
+    except ProcessError:  # kubectl exits with 1 where the answer is no
+        answer = "no"
+    assert (answer.strip() == "yes") is allowed
+
+
+@contextlib.contextmanager
+def _api_refused() -> Iterator[None]:
+    """Have the API server's port refuse every packet."""
+    refuse = f"ip daddr {API} tcp dport 443 reject with tcp reset;"
+    rules = f"table ip refusing {{ chain input {{ type filter hook input priority 0; {refuse} }}; }}"
+    run(["nft", "-f", "-"], stdin=rules, netns=NETNS)
+    try:
+        yield
+    finally:
+        run(["nft", "delete", "table", "ip", "refusing"], netns=NETNS)
+
+
+def _has(node: Ground, name: str) -> bool:
+    return any((node.root / "var/lib/node-agent/spool" / capture / name).exists() for capture in node.spool)
+
+
+def _watches(node: Ground) -> list[dict[str, Any]]:
+    return [
+        event
+        for event in node.cluster.audit_events()
+        if event["verb"] == "watch" and event.get("impersonatedUser", {}).get("username") == USER
+    ]
+
+
+def _metadata(roles: Roles) -> Metadata:
+    document = {"instanceId": NODE, "region": REGION, "availabilityZone": ZONE, "accountId": "123456789012"}
+    more = {"instanceType": "m7i.large", "imageId": "ami-0123456789abcdef0", "privateIp": OWN}
+    return Metadata(
+        {
+            "meta-data/instance-id": NODE,
+            "meta-data/local-ipv4": OWN,
+            "meta-data/placement/region": REGION,
+            "meta-data/placement/availability-zone": ZONE,
+            "meta-data/services/domain": "amazonaws.com",
+            "meta-data/iam/security-credentials/node-role": roles.issue(NODE).document(),
+            "dynamic/instance-identity/document": json.dumps({**document, **more}),
+        }
+    )
+
+
+def _node(root: Path, cluster: Cluster, public: pki.Authority) -> Path:
+    """Render what configure renders for the daemon."""
+    kubeconfig = {
+        "clusters": [
+            {"cluster": {"server": cluster.site.server, "certificate-authority": "/etc/kubernetes/pki/ca.crt"}}
+        ],
+        "users": [{"name": f"system:node:{NODE}", "user": {"exec": {"args": ["token", "--cluster", CLUSTER_NAME]}}}],
+    }
+    files = {
+        "etc/kubernetes/kubelet/kubeconfig": json.dumps(kubeconfig).encode(),
+        "etc/kubernetes/kubelet/config.json": b'{"clusterDNS": ["172.20.0.10"]}',
+        "etc/kubernetes/pki/ca.crt": cluster.site.path("pki/ca.crt").read_bytes(),
+        "etc/ssl/certs/ca-certificates.crt": public.certificate,
+        "var/log/messages": b"one line\n",
+    }
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    return root

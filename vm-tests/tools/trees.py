@@ -1,0 +1,75 @@
+"""The tools root: a Debian trixie tree with the programs that build images and run the world."""
+
+from pathlib import Path
+
+from tools import apt, cache, progress
+from tools.commands import Build
+
+PACKAGES = (
+    # builds the image
+    "bubblewrap",
+    "ca-certificates",
+    "cpio",
+    "cryptsetup-bin",
+    "dosfstools",
+    "e2fsprogs",
+    "fdisk",
+    "kmod",
+    "mkosi",
+    "mtools",
+    "python3-pefile",
+    "squashfs-tools",
+    "systemd",
+    "systemd-boot-efi",
+    "systemd-boot-tools",
+    "systemd-repart",
+    "systemd-ukify",
+    "xfsprogs",
+    "zstd",
+    # runs the world
+    "dnsmasq-base",
+    "etcd-server",
+    "iproute2",
+    "nftables",
+    "ovmf",
+    "qemu-system-x86",
+    "qemu-utils",
+)
+
+
+def root() -> Path:
+    """Return the tools root; enter it with enter_command."""
+    return _tree("root", PACKAGES)
+
+
+def go_root() -> Path:
+    """Return a root with a Go compiler that can fetch a newer one, for machines whose own is too old."""
+    return _tree("go", ("ca-certificates", "golang-go"))
+
+
+def _tree(kind: str, packages: tuple[str, ...]) -> Path:
+    def build(folder: Path) -> None:
+        with progress.step(f"{kind}: {len(packages)} packages of Debian {apt.SUITE} and what they need"):
+            _bootstrap(folder, packages)
+
+    return cache.entry(kind, cache.key(apt.SUITE, *packages), build) / "tree"
+
+
+def _bootstrap(folder: Path, packages: tuple[str, ...]) -> None:
+    lines = [source.line for source in apt.sources()]
+    Build(folder / "log").run(
+        [
+            "mmdebstrap",
+            "--variant=apt",
+            "--mode=root",
+            f"--include={','.join(packages)}",
+            '--aptopt=APT::Install-Recommends "false"',
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+            apt.SUITE,
+            str(folder / "tree"),
+            *lines,
+        ]
+    )
+    (folder / "mount").mkdir()  # where enter.sh mounts its private copy
