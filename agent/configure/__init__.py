@@ -1,0 +1,1 @@
+"""Turns user data and instance metadata into the files that containerd and kubelet start from."""

@@ -1,0 +1,196 @@
+"""Reads nested tables into frozen dataclasses whose fields are the keys: each has a rule, a default and a purpose.
+
+A bad value costs its own key only: it gets a verdict, and the default takes its place. Where the key is required the
+verdict is an error, and there is no value as a whole.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from agent.model import Verdict
+from agent.redaction import redact
+
+T = TypeVar("T")
+Path = tuple[str, ...]
+_LONGEST_SHOWN = 60
+_INT64 = 1 << 63
+
+
+class RefusedError(ValueError):
+    """A value breaks its rule; the message is the rule, without the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value. `kubelet` is the field of KubeletConfiguration that it becomes as it is, if there is one."""
+
+    rule: Callable[[object], Any]
+    about: str
+    required: bool = False
+    secret: bool = False
+    kubelet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A table with names of the user's own; a bad entry is left out, the others stay."""
+
+    rule: Callable[[str, object], Any]
+    about: str
+    kubelet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table whose keys are the fields of `kind`."""
+
+    kind: type[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A table of tables with names of the user's own, each with the fields of `kind`."""
+
+    kind: type[Any]
+    name: Callable[[object], str]
+    about: str
+
+
+Key = Value | Entries | Section | Named
+
+
+def key(spec: Key, default: object = None) -> Any:
+    """Declare a dataclass field that is read from the key of its name, with `-` for `_`."""
+    return field(default=default, metadata={"key": spec})
+
+
+def keys(kind: type[Any]) -> Iterator[tuple[str, str, Key, object]]:
+    """Give every key of `kind`: its name in a document, its field, what it takes, its default."""
+    for each in dataclasses.fields(kind):
+        yield each.name.replace("_", "-"), each.name, each.metadata["key"], each.default
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[T]):
+    """What a document came to: the value unless a verdict is an error, and what was accepted, as it was written."""
+
+    value: T | None
+    accepted: Mapping[str, Any]
+    verdicts: tuple[Verdict, ...]
+
+
+def read(kind: type[T], tree: Mapping[str, object], sources: Mapping[Path, str], ignored: frozenset[str]) -> Reading[T]:
+    """Read a merged document; `ignored` are dotted names that are known and have no effect here."""
+    reader = _Reader(sources, ignored, [])
+    value, accepted = reader.section(kind, (), tree)
+    failed = any(verdict.level == "error" for verdict in reader.verdicts)
+    return Reading(None if failed else value, accepted, tuple(reader.verdicts))
+
+
+def dotted(path: Path) -> str:
+    """Return a path as it stands in TOML, `settings.kubernetes.node-labels."example.com/team"`."""
+    bare = (part if part.replace("-", "").replace("_", "").isalnum() else f'"{part}"' for part in path)
+    return ".".join(("settings", *bare))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    sources: Mapping[Path, str]
+    ignored: frozenset[str]
+    verdicts: list[Verdict]
+
+    def section(self, kind: type[T], path: Path, table: Mapping[str, object]) -> tuple[T, dict[str, Any]]:
+        values: dict[str, Any] = {}
+        accepted: dict[str, Any] = {}
+        known = {name: (target, spec, default) for name, target, spec, default in keys(kind)}
+        for name, (target, spec, default) in known.items():
+            found = self._key(spec, (*path, name), table.get(name), default)
+            if found is not None:
+                values[target], accepted[name] = found
+            elif default not in {None, "", ()} and isinstance(spec, Value):
+                accepted[name] = default
+        self._name_strangers(path, table, list(known))
+        return kind(**values), accepted
+
+    def _key(self, spec: Key, path: Path, raw: object, default: object) -> tuple[Any, Any] | None:
+        if isinstance(spec, Value):
+            return self._value(spec, path, raw, default)
+        if raw is not None and not isinstance(raw, dict):
+            self._warn(path, f"{_show(raw)} is refused: must be a table")
+            raw = None
+        table: Mapping[str, object] = raw or {}
+        if isinstance(spec, Section):
+            return self.section(spec.kind, path, table)
+        return self._named(spec, path, table) if isinstance(spec, Named) else self._entries(spec, path, table)
+
+    def _value(self, spec: Value, path: Path, raw: object, default: object) -> tuple[Any, Any] | None:
+        level = "error" if spec.required else "warning"
+        if raw is None:
+            if spec.required:
+                self._say(path, level, f"missing: {spec.about}")
+            return None
+        try:
+            return spec.rule(raw), redact(raw) if isinstance(raw, str) else raw
+        except RefusedError as rule:
+            shown = "the value" if spec.secret else _show(raw)
+            instead = "it is ignored" if default in {None, "", ()} else f"{_show(default)} is used instead"
+            rest = "" if spec.required else f"; {instead}"
+            self._say(path, level, f"{shown} is refused: must be {rule}{rest}")
+            return None
+
+    def _entries(self, spec: Entries, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
+        values: dict[str, Any] = {}
+        for name, raw in table.items():
+            try:
+                values[name] = spec.rule(name, raw)
+            except RefusedError as rule:
+                self._warn((*path, name), f"{_show(raw)} is refused: must be {rule}; it is left out")
+        return values, {name: table[name] for name in values}
+
+    def _named(self, spec: Named, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
+        values: dict[str, Any] = {}
+        accepted: dict[str, Any] = {}
+        for name, raw in table.items():
+            try:
+                spec.name(name)
+            except RefusedError as rule:
+                self._warn((*path, name), f"the name is refused: must be {rule}; it is left out")
+                continue
+            if isinstance(raw, dict):
+                values[name], accepted[name] = self.section(spec.kind, (*path, name), raw)
+            else:
+                self._warn((*path, name), f"{_show(raw)} is refused: must be a table; it is left out")
+        return values, accepted
+
+    def _name_strangers(self, path: Path, table: Mapping[str, object], known: list[str]) -> None:
+        for name in table:
+            if name in known:
+                continue
+            if ".".join((*path, name)) in self.ignored:
+                self._warn((*path, name), "accepted, not applied: it has no effect on this image")
+                continue
+            near = difflib.get_close_matches(name[:_LONGEST_SHOWN], known, 1)
+            self._warn((*path, name), "unknown key, ignored" + (f"; did you mean {near[0]}?" if near else ""))
+
+    def _warn(self, path: Path, message: str) -> None:
+        self._say(path, "warning", message)
+
+    def _say(self, path: Path, level: str, message: str) -> None:
+        source = self.sources.get(path, "user data")
+        self.verdicts.append(Verdict(dotted(path), level, message, source))
+
+
+def _show(raw: object) -> str:
+    """Return a value as a person knows it again: short, in one line, without secrets."""
+    if isinstance(raw, bool):
+        return str(raw).lower()
+    if isinstance(raw, int):
+        # Python refuses to print integers of more than some thousand digits.
+        return str(raw) if -_INT64 <= raw < _INT64 else "an integer beyond 64 bits"
+    if isinstance(raw, str):
+        text = ascii(redact(raw))
+        return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…'"
+    return {dict: "a table", list: "a list", float: "a fraction"}.get(type(raw), "a date or time")

@@ -1,0 +1,60 @@
+"""The certificates that programs on the node trust: those of the image and of trusted bundles, less the distrusted."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from agent.configure import certificates
+from agent.configure.certificates import Certificate
+from agent.configure.schema import dotted
+from agent.configure.settings import Settings
+from agent.model import FileSpec, Verdict
+
+STORE = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def files(settings: Settings, public_bundle: str | None) -> list[FileSpec]:
+    """Return the store, or nothing where neither the image nor user data brings a certificate.
+
+    The cluster's CA is not in it: it signs for the API server, and nothing else is to believe it.
+    """
+    chosen = _chosen(settings)
+    distrusted = {certificate.fingerprint for certificate in _certificates(settings, trusted=False)}
+    public = _without(public_bundle or "", distrusted) if distrusted else public_bundle or ""
+    added = "".join(certificate.pem for mark, certificate in chosen.items() if mark not in distrusted)
+    return [FileSpec(STORE, (public + added).encode())] if public or added else []
+
+
+def remarks(settings: Settings, public_bundle: str | None, now: datetime) -> Iterator[Verdict]:
+    """Say what is odd about the bundles that were accepted."""
+    if public_bundle is None:
+        message = "the image has no /usr/share/node-agent/ca-bundle.crt: only bundles of user data are trusted"
+        yield Verdict(dotted(("pki",)), "warning", message, "image")
+    for name, bundle in sorted(settings.pki.items()):
+        for number, certificate in enumerate(bundle.data, 1):
+            for remark in _odd(certificate, now):
+                path = dotted(("pki", name, "data"))
+                yield Verdict(path, "warning", f"certificate {number} {remark}; it is used all the same", "user data")
+
+
+def _odd(certificate: Certificate, now: datetime) -> Iterator[str]:
+    if not certificate.is_authority:
+        yield "is no CA certificate"
+    if certificate.not_after and certificate.not_after < now:
+        yield f"expired on {certificate.not_after:%Y-%m-%d}"
+    if certificate.not_before and certificate.not_before > now:
+        yield f"is not valid before {certificate.not_before:%Y-%m-%d}, or the clock is wrong"
+
+
+def _chosen(settings: Settings) -> dict[str, Certificate]:
+    return {certificate.fingerprint: certificate for certificate in _certificates(settings, trusted=True)}
+
+
+def _certificates(settings: Settings, *, trusted: bool) -> Iterator[Certificate]:
+    for _, bundle in sorted(settings.pki.items()):
+        if bundle.trusted is trusted:
+            yield from bundle.data
+
+
+def _without(bundle: str, distrusted: set[str]) -> str:
+    found = (Certificate(der, is_authority=True) for der in certificates.blocks(bundle))
+    return "".join(certificate.pem for certificate in found if certificate.fingerprint not in distrusted)

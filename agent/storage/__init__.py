@@ -1,0 +1,1 @@
+"""Puts /var on the data volume."""

@@ -1,0 +1,103 @@
+"""Puts /var on the data volume, or in memory where there is none that may be used; it never fails for that."""
+
+from functools import partial
+from pathlib import Path
+
+from agent import log, loop
+from agent.errors import FailedError, TemporaryError
+from agent.host import blockdev, files, status, systemd
+from agent.loop import Backoff
+from agent.model import Disk, FileSpec
+from agent.storage import plan
+from agent.storage.plan import Format, Memory, Mount, Plan, Signature
+
+# Under emulation NVMe disks have been seen to come more than a minute after the first process.
+_PATIENCE = 120.0
+# The check of a file system that was not unmounted comes before the mount.
+_MOUNT_TIMEOUT = 240.0
+_OFTEN = Backoff(first=0.1, cap=1.0)
+
+
+def prepare(root: Path = Path("/"), *, patience: float = _PATIENCE) -> None:
+    """Find the data volume, give it a file system where it is empty, and have systemd mount it.
+
+    Below another root than the host's the unit is written and not started.
+    """
+    if blockdev.mounted_type(plan.MOUNT_POINT, root) is not None:
+        return
+    chosen = _choose(root, patience)
+    try:
+        _realise(chosen, root)
+    except FailedError as error:
+        chosen = Memory(error.message, "replace the volume, or repair it, and reboot")
+        _realise(chosen, root)
+    _tell(chosen, root)
+
+
+def _choose(root: Path, patience: float) -> Plan:
+    try:
+        disks = loop.retry(partial(_candidates, root), within=patience, backoff=_OFTEN)
+        return plan.decide([(disk, _signature(_device(disk, root))) for disk in disks])
+    except TemporaryError:
+        return plan.decide([])
+    except FailedError as error:
+        return Memory(error.message)
+
+
+def _candidates(root: Path) -> list[Disk]:
+    found = plan.candidates(blockdev.read_disks(root))
+    if not found:
+        raise TemporaryError("no data volume yet")
+    return found
+
+
+def _signature(device: Path) -> Signature | None:
+    tags = blockdev.probe(device)
+    if not tags.keys() & {"TYPE", "PTTYPE", "USAGE"}:
+        return None
+    kind = tags.get("TYPE") or f"a partition table ({tags.get('PTTYPE', 'unknown')})"
+    blocks, block = tags.get("FSLASTBLOCK", ""), tags.get("FSBLOCKSIZE", "")
+    size = int(blocks) * int(block) if blocks.isdigit() and block.isdigit() else None
+    return Signature(kind, tags.get("LABEL", ""), size)
+
+
+def _realise(chosen: Plan, root: Path) -> None:
+    match chosen:
+        case Format(disk):
+            blockdev.make_ext4(_device(disk, root), plan.LABEL)
+            _mount(plan.mount_unit(f"/dev/{disk.name}", "ext4"), root)
+        case Mount(disk, file_system, grow):
+            _mount(plan.mount_unit(f"/dev/{disk.name}", file_system, check=True), root)
+            if grow and _is_host(root):
+                systemd.start(plan.GROW_UNIT, wait=False)
+        case Memory():
+            _mount(plan.mount_unit(None, "tmpfs"), root)
+
+
+def _mount(unit: FileSpec, root: Path) -> None:
+    files.write_file(unit, root=root)
+    if _is_host(root):
+        systemd.reload()
+        systemd.start(plan.MOUNT_UNIT, timeout=_MOUNT_TIMEOUT)
+
+
+def _tell(chosen: Plan, root: Path) -> None:
+    match chosen:
+        case Memory(reason, action):
+            message = f"{plan.MOUNT_POINT} is in memory and lost at a reboot: {reason}; {action}"
+            log.get("storage").warning("no data volume", reason=reason, action=action)
+            status.write("storage", "degraded", message, root=root, fileSystem="tmpfs", reason=reason, action=action)
+        case Format(disk) | Mount(disk):
+            made = isinstance(chosen, Format)
+            log.get("storage").info("data volume", device=disk.name, serial=disk.serial, formatted=made)
+            message = f"{plan.MOUNT_POINT} is on {disk.name} ({disk.serial})"
+            details = {"device": disk.name, "volume": disk.serial, "sizeBytes": disk.size, "formatted": made}
+            status.write("storage", "ok", message, root=root, **details)
+
+
+def _device(disk: Disk, root: Path) -> Path:
+    return files.below(root, f"/dev/{disk.name}")
+
+
+def _is_host(root: Path) -> bool:
+    return root == Path("/")

@@ -1,0 +1,180 @@
+"""Every key: what it takes, what becomes of a bad value, and what is said about it."""
+
+import json
+from ipaddress import ip_address
+
+import pytest
+from configure.samples import API_SERVER, PEM, accepted, base64_of, check, document
+
+from agent.configure import report
+from agent.configure.rules import Taint
+from agent.model import Verdict
+
+MUST_HAVE_KEYS = ("api-server", "cluster-certificate", "cluster-name")
+
+
+def verdict(text: str) -> Verdict:
+    (only,) = check(text).verdicts
+    return only
+
+
+@pytest.mark.parametrize("key", MUST_HAVE_KEYS)
+def test_a_must_have_that_is_missing_is_an_error(key: str) -> None:
+    text = "\n".join(line for line in document().splitlines() if not line.startswith(key))
+    checked = check(text)
+    assert checked.settings is None
+    (only,) = checked.verdicts
+    assert (only.path, only.level) == (f"settings.kubernetes.{key}", "error")
+    assert only.message.startswith("missing: ")
+
+
+def test_no_user_data_at_all_names_every_must_have() -> None:
+    paths = {verdict.path for verdict in check("").verdicts}
+    assert paths == {f"settings.kubernetes.{key}" for key in MUST_HAVE_KEYS}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "http://example.com", "example.com", "https://", "https://u:p@example.com", "https://example.com:0",
+     "https://example.com:99999", "https://exa mple.com", "https://example.com/?q", "https://[::1", "https://a\\u0000b",
+     1],
+)  # fmt: skip
+def test_api_server_is_an_https_url(url: object) -> None:
+    text = document().replace(f'"{API_SERVER}"', json.dumps(url).replace("\\\\", "\\"))
+    found = verdict(text)
+    assert (found.path, found.level) == ("settings.kubernetes.api-server", "error")
+    assert "an https URL" in found.message
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        ("", "at least one PEM certificate"),
+        ("bm90IGEgY2VydGlmaWNhdGU=", "is not X.509"),
+        ("not base64!", "base64 (the standard alphabet"),
+        (base64_of("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "is not X.509"),
+        (base64_of(PEM["kubernetes"][:-40]), "a whole CERTIFICATE block"),
+        (base64_of(PEM["corporate"] + PEM["kubernetes"][:-40]), "every CERTIFICATE block ends"),
+        (base64_of("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), "private key"),
+        (base64_of(PEM["kubernetes"] + "-----BEGIN EC PRIVATE KEY-----\n"), "private key"),
+        (base64_of(PEM["kubernetes"].replace("CERTIFICATE", "TRUSTED CERTIFICATE")), "plain CERTIFICATE blocks"),
+    ],
+)
+def test_a_ca_that_is_no_certificate_is_an_error(data: str, rule: str) -> None:
+    found = verdict(document().replace(base64_of(PEM["kubernetes"]), data))
+    assert (found.path, found.level) == ("settings.kubernetes.cluster-certificate", "error")
+    assert rule in found.message
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "rule"),
+    [
+        ("max-pods = 9999999999", "max-pods", "an integer from 1 to 2147483647; 110 is used instead"),
+        ("max-pods = 0", "max-pods", "an integer"),
+        ("max-pods = true", "max-pods", "an integer"),
+        ('max-pods = "58"', "max-pods", "an integer"),
+        (f"max-pods = 0x{'f' * 5000}", "max-pods", "an integer beyond 64 bits is refused"),
+        ("max-pods = 1979-05-27", "max-pods", "a date or time is refused"),
+        ("max-pods = nan", "max-pods", "a fraction is refused"),
+        ('cluster-dns-ip = "172.20.0"', "cluster-dns-ip", "an IP address"),
+        ('cluster-dns-ip = "fe80::1%eth0"', "cluster-dns-ip", "an IP address"),
+        ('cluster-domain = ".local"', "cluster-domain", "a lower-case DNS domain"),
+        ('server-tls-bootstrap = "yes"', "server-tls-bootstrap", "true or false"),
+        ('container-log-max-size = "10 MB"', "container-log-max-size", "a Kubernetes quantity"),
+        ('allowed-unsafe-sysctls = "net.*"', "allowed-unsafe-sysctls", "a list of strings"),
+        ('node-labels = "a=b"', "node-labels", "a table"),
+        ('node-labels.a = "b c"', "node-labels.a", "empty or 1 to 63"),
+        ('node-labels."a b" = "c"', 'node-labels."a b"', "a Kubernetes name"),
+        ('node-labels."kubernetes.io/role" = "x"', 'node-labels."kubernetes.io/role"', "kubelet would not start"),
+        ('node-taints.a = "b:Schedule"', "node-taints.a", "NoSchedule, PreferNoSchedule, NoExecute"),
+        ('eviction-hard."nodefs.free" = "5%"', 'eviction-hard."nodefs.free"', "memory.available"),
+        ('eviction-hard."nodefs.available" = "100%"', 'eviction-hard."nodefs.available"', "a Kubernetes quantity"),
+        ('kube-reserved.gpu = "1"', "kube-reserved.gpu", "ephemeral-storage"),
+    ],
+)
+def test_a_bad_value_costs_its_own_key_only(line: str, path: str, rule: str) -> None:
+    text = document(line)
+    found = verdict(text)
+    assert (found.path, found.level, found.source) == (f"settings.kubernetes.{path}", "warning", "user data")
+    assert rule in found.message
+    assert accepted(text) == accepted(document())
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "said"),
+    [
+        (document("max-podz = 1"), "kubernetes.max-podz", "did you mean max-pods?"),
+        (document(rest="[settings.netwrok]"), "netwrok", "did you mean network?"),
+        (document("qqqqqq = 1"), "kubernetes.qqqqqq", "unknown key, ignored"),
+        (document("static-pods = {}"), "kubernetes.static-pods", "accepted, not applied"),
+        (document(rest="[settings.ntp]\nx = 1"), "ntp", "accepted, not applied"),
+        (document(rest='[settings.pki."a b"]'), 'pki."a b"', "letters, digits and hyphens"),
+        (document(rest="[settings.pki]\na = 1"), "pki.a", "a table"),
+        (document(rest='[settings.pki.a]\ndata = "AAAA"\ntrusted = true'), "pki.a.data", "it is ignored"),
+        (document(rest='[settings.network]\nhttps-proxy = "ftp://u:p@h"'), "network.https-proxy", "the URL of a proxy"),
+        (document(rest='[settings.network]\nno-proxy = ["a b"]'), "network.no-proxy", "without spaces"),
+        (document(rest=f'[settings.network]\nhostname = "{"a" * 65}"'), "network.hostname", "at most 64"),
+    ],
+)
+def test_strange_keys_and_bad_values_elsewhere_are_warnings(text: str, path: str, said: str) -> None:
+    found = verdict(text)
+    assert (found.path, found.level) == (f"settings.{path}", "warning")
+    assert said in found.message
+
+
+def test_secrets_of_refused_values_are_not_said() -> None:
+    text = document(rest='[settings.network]\nhttps-proxy = "http://user:hunter2@proxy.example.com/path"')
+    assert "hunter2" not in report.as_json(check(text)) + report.as_text(check(text))
+    good = document(rest='[settings.network]\nhttps-proxy = "http://user:hunter2@proxy.example.com"')
+    assert accepted(good).network.https_proxy.endswith("user:hunter2@proxy.example.com")
+    assert "hunter2" not in report.as_json(check(good)) + report.as_text(check(good))
+
+
+def test_good_values_arrive() -> None:
+    settings = accepted(
+        document(
+            'max-pods = 58\ncluster-dns-ip = ["172.20.0.10", "fd00::a"]\nlog-level = 0\n'
+            'node-labels = {"node.kubernetes.io/x" = "", "example.com/team" = "a_B.c-1"}\n'
+            'node-taints = {dedicated = ["gpu:NoSchedule", ":NoExecute"], other = "x:PreferNoSchedule"}',
+            '[settings.network]\nhttps-proxy = "proxy.example.com:3128/"\nno-proxy = [" a.example.com ", ""]',
+        )
+    )
+    assert settings.kubernetes.max_pods == 58
+    assert settings.kubernetes.cluster_dns_ip == (ip_address("172.20.0.10"), ip_address("fd00::a"))
+    assert settings.kubernetes.log_level == 0
+    assert settings.kubernetes.node_labels == {"node.kubernetes.io/x": "", "example.com/team": "a_B.c-1"}
+    assert settings.kubernetes.node_taints == {
+        "dedicated": (Taint("gpu", "NoSchedule"), Taint("", "NoExecute")),
+        "other": (Taint("x", "PreferNoSchedule"),),
+    }
+    assert settings.network.https_proxy == "http://proxy.example.com:3128"
+    assert settings.network.no_proxy == ("a.example.com",)
+
+
+def test_thousands_of_bad_keys_are_counted() -> None:
+    checked = check(document("\n".join(f"key{number} = 1" for number in range(1000))))
+    assert len(checked.verdicts) == 101
+    assert checked.verdicts[-1].message == "and 900 more"
+
+
+def test_the_report_is_json_as_documented() -> None:
+    body = json.loads(report.as_json(check(document("max-pods = 58\nmax-podz = 1"))))
+    assert body["ok"] is True
+    assert body["settings"]["kubernetes"]["max-pods"] == 58
+    assert body["settings"]["kubernetes"]["cluster-domain"] == "cluster.local"
+    assert body["settings"]["kubernetes"]["cluster-certificate"] == base64_of(PEM["kubernetes"])
+    assert body["verdicts"] == [
+        {
+            "path": "settings.kubernetes.max-podz",
+            "level": "warning",
+            "message": "unknown key, ignored; did you mean max-pods?",
+            "source": "user data",
+        }
+    ]
+
+
+def test_the_report_for_people_ends_with_the_outcome() -> None:
+    assert report.as_text(check(document())).endswith("\n\nusable\n")
+    text = report.as_text(check("[settings"))
+    assert "error: user data: not TOML" in text
+    assert text.endswith("not usable: kubelet would not start\n")

@@ -1,0 +1,85 @@
+import pytest
+
+from agent.model import Disk
+from agent.storage.plan import Format, Memory, Mount, Plan, Signature, candidates, decide, mount_unit
+
+GIB = 1 << 30
+DATA = Disk("nvme1n1", "vol0123456789abcdef0", 4 * GIB, in_use=False)
+OTHER = Disk("nvme2n1", "vol0fedcba9876543210", GIB, in_use=False)
+OURS = Signature("ext4", "node-data", 4 * GIB)
+
+
+def test_candidates_are_unused_volumes() -> None:
+    disks = [
+        Disk("nvme0n1", "vol00000000000000000", GIB, in_use=True),
+        Disk("nvme10n1", "vol00000000000000010", GIB, in_use=False),
+        DATA,
+        Disk("nvme3n1", "AWS1234567890ABCDEF0", GIB, in_use=False),
+        Disk("nvme4n1", "vol00000000000000004", 0, in_use=False),
+        Disk("vda", "vol00000000000000005", GIB, in_use=False),
+        Disk("loop0", "", GIB, in_use=False),
+    ]
+    assert [disk.name for disk in candidates(disks)] == ["nvme10n1", "nvme1n1"]
+
+
+@pytest.mark.parametrize(
+    ("probed", "plan"),
+    [
+        ([(DATA, None)], Format(DATA)),
+        ([(DATA, OURS)], Mount(DATA, "ext4", grow=False)),
+        ([(DATA, Signature("ext4", "node-data", 2 * GIB))], Mount(DATA, "ext4", grow=True)),
+        ([(DATA, Signature("xfs", "node-data"))], Mount(DATA, "xfs", grow=True)),
+        ([(DATA, None), (OTHER, Signature("ext4", "node-data", GIB))], Mount(OTHER, "ext4", grow=False)),
+        ([(DATA, None), (OTHER, None)], Format(DATA)),
+        ([(DATA, Signature("ext4", "pgdata")), (OTHER, None)], Format(OTHER)),
+    ],
+    ids=["empty", "ours", "ours, grown", "size unknown", "ours before empty", "first empty", "next empty"],
+)  # fmt: skip
+def test_the_plan(probed: list[tuple[Disk, Signature | None]], plan: Plan) -> None:
+    assert decide(probed) == plan
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Signature("ext4"),
+        Signature("ext4", "other"),
+        Signature("crypto_LUKS"),
+        Signature("vfat", "node-data"),
+        Signature("a partition table (gpt)"),
+    ],
+)
+def test_what_is_not_ours_stays_untouched(found: Signature) -> None:
+    plan = decide([(DATA, found)])
+    assert isinstance(plan, Memory)
+    assert f"nvme1n1 (vol0123456789abcdef0) carries {found.kind}" in plan.reason
+
+
+def test_no_disk_is_memory() -> None:
+    assert decide([]) == Memory("there is no data volume")
+
+
+def test_the_mount_unit_of_a_disk() -> None:
+    unit = mount_unit("/dev/nvme1n1", "ext4", check=True)
+    assert unit.path == "/run/systemd/system/var.mount"
+    assert unit.content.decode() == (
+        "[Unit]\n"
+        "Description=Data volume\n"
+        "DefaultDependencies=no\n"
+        "Wants=systemd-fsck@dev-nvme1n1.service\n"
+        "After=systemd-fsck@dev-nvme1n1.service\n"
+        "Conflicts=umount.target\n"
+        "Before=local-fs.target umount.target\n"
+        "\n"
+        "[Mount]\n"
+        "What=/dev/nvme1n1\n"
+        "Where=/var\n"
+        "Type=ext4\n"
+        "Options=nodev,noatime,nosuid\n"
+    )
+
+
+def test_the_mount_unit_of_memory() -> None:
+    lines = mount_unit(None, "tmpfs").content.decode().splitlines()
+    assert {"What=tmpfs", "Type=tmpfs", "Options=nodev,noatime,nosuid,mode=0755"} <= set(lines)
+    assert not any("fsck" in line for line in lines)
