@@ -15,7 +15,6 @@ Command = Callable[[argparse.Namespace], int | None]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status."""
     options = parser().parse_args(arguments)
-    log.set_up()
     try:
         return _COMMANDS[options.command](options) or 0
     except AgentError as error:
@@ -53,8 +52,14 @@ def _network(options: argparse.Namespace) -> None:
 
 def _console(options: argparse.Namespace) -> None:
     from agent.console import daemon
+    from agent.doctor.report import Report
 
-    daemon.cycle(options.output)
+    def examine() -> Report:
+        from agent.doctor import daemon as doctor  # loaded once the first headline of a boot is out
+
+        return doctor.examine()
+
+    daemon.cycle(options.output, examine)
 
 
 def _console_decode(options: argparse.Namespace) -> None:
