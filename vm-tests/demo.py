@@ -46,7 +46,9 @@ def main() -> int:
     options = parser.parse_args()
     stage = Stage()
     stage.say("building what is missing: tools root, Kubernetes, S3 gateway, authenticator, node image")
-    tools.build_all()
+    for program in tools.PROGRAMS:
+        tools.binary(program)
+    tools.image()
     stage.say("starting a region and a cluster")
     with World() as world:
         facts = demonstrate(world, stage)

@@ -10,7 +10,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from agent import log
 from agent.diagnostics import daemon
 from agent.diagnostics.means import Collector
 
@@ -41,7 +40,6 @@ class Children(Collector):
 
 
 if __name__ == "__main__":
-    log.set_up()
     place = Path(sys.argv[1])
     if len(sys.argv) > 2:
         daemon.collect(sys.argv[2], root=place)

@@ -1,13 +1,14 @@
 """Processes: the one door through which the agent runs a command."""
 
+import errno
 import os
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import IO, TypeAlias
 
 # Commands see neither the daemon's proxy settings nor its locale: their output is parsed, or read by an operator.
 ENVIRONMENT: Mapping[str, str] = {
@@ -20,16 +21,20 @@ ENVIRONMENT: Mapping[str, str] = {
 # A killed child that blocks in the kernel (a dead NFS mount) is left to init after this many seconds.
 _REAP_SECONDS = 2.0
 
+# Takes a piece of output, and says whether it wants more.
+Sink: TypeAlias = Callable[[bytes], bool]
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended. `status` is None where it did not run, was ended at its time limit, or by a signal."""
+    """How a command ended; `status` is None where it did not run, was ended at its time limit, or by a signal."""
 
     status: int | None
     output: bytes
     error: str = ""
     truncated: bool = False
     timed_out: bool = False
+    missing: bool = False
 
     @property
     def ok(self) -> bool:
@@ -52,6 +57,25 @@ def run(
 
     Output is standard output and standard error together. A program that is not there is an outcome, not an error.
     """
+    output = bytearray()
+
+    def keep(chunk: bytes) -> bool:
+        output.extend(chunk)
+        return len(output) <= limit
+
+    finished = stream(argv, keep, timeout=timeout, stdin=stdin, environment=environment)
+    return replace(finished, output=bytes(output[:limit]))
+
+
+def stream(
+    argv: Sequence[str],
+    sink: Sink,
+    *,
+    timeout: float,
+    stdin: bytes = b"",
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> Finished:
+    """Run a command as `run` does, and hand its output to `sink` as it comes; the result's `output` is empty."""
     try:
         process = subprocess.Popen(
             list(argv),
@@ -62,20 +86,28 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        return Finished(None, b"", f"cannot run {argv[0]}: {os.strerror(error.errno or 0)}")
+        return Finished(None, b"", f"cannot run {argv[0]}: {os.strerror(error.errno or 0)}", missing=_is_missing(error))
     with process:
         _feed(process.stdin, stdin)
-        output, truncated, timed_out = _drain(process, limit, time.monotonic() + timeout)
+        try:
+            truncated, timed_out = _drain(process, sink, time.monotonic() + timeout)
+        except BaseException:
+            _end(process)
+            raise
         if timed_out or truncated:
             _end(process)
             status = None
         else:
             status = process.wait()
     if timed_out:
-        return Finished(None, output, f"{argv[0]} did not end within {timeout:g} s", truncated, timed_out=True)
+        return Finished(None, b"", f"{argv[0]} did not end within {timeout:g} s", truncated, timed_out=True)
     if status is not None and status < 0:
-        return Finished(None, output, f"{argv[0]} was ended by {signal.Signals(-status).name}", truncated)
-    return Finished(0 if truncated else status, output, "", truncated)
+        return Finished(None, b"", f"{argv[0]} was ended by {signal.Signals(-status).name}", truncated)
+    return Finished(0 if truncated else status, b"", "", truncated)
+
+
+def _is_missing(error: OSError) -> bool:
+    return error.errno in {errno.ENOENT, errno.ENOTDIR}
 
 
 def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
@@ -88,20 +120,18 @@ def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
         pass  # the command did not want its input; its status says whether that matters
 
 
-def _drain(process: subprocess.Popen[bytes], limit: int, deadline: float) -> tuple[bytes, bool, bool]:
-    """Read until the command closes its output: the output, whether it was cut, whether time ran out."""
+def _drain(process: subprocess.Popen[bytes], sink: Sink, deadline: float) -> tuple[bool, bool]:
+    """Read until the command closes its output: whether the sink had enough, whether time ran out."""
     assert process.stdout is not None  # noqa: S101 - PIPE was asked for
-    chunks = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while len(chunks) <= limit:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                return bytes(chunks[:limit]), False, True
+        while selector.select(max(0.0, deadline - time.monotonic())):
             chunk = os.read(process.stdout.fileno(), 1 << 16)
             if not chunk:
-                return bytes(chunks), False, False
-            chunks += chunk
-    return bytes(chunks[:limit]), True, False
+                return False, False
+            if not sink(chunk):
+                return True, False
+    return False, True
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

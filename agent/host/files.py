@@ -4,9 +4,11 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from agent.errors import FailedError
 from agent.model import FileSpec
@@ -38,6 +40,23 @@ def write_files(specs: Iterable[FileSpec], *, root: Path = Path("/")) -> frozens
     return frozenset(spec.path for spec in specs if write_file(spec, root=root))
 
 
+def copy_file(source: Path, target: Path, *, mode: int) -> None:
+    """Copy a file of any size beside others, whole or not at all: a reader never sees a part of it."""
+    half = target.with_name(f".{target.name}.half")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with source.open("rb") as read, os.fdopen(handle, "wb") as written:
+            shutil.copyfileobj(read, written, 1 << 20)
+            os.fchmod(handle, mode)
+            written.flush()
+            os.fsync(handle)
+        half.rename(target)
+    except OSError as error:
+        half.unlink(missing_ok=True)
+        raise FailedError(f"cannot write {target}: {os.strerror(error.errno or 0)}", hint=_write_hint(error)) from error
+
+
 def remove_file(path: str, *, root: Path = Path("/")) -> bool:
     """Remove the file below `root`, and return whether it was there."""
     target = below(root, path)
@@ -59,8 +78,17 @@ def read_regular(path: Path, *, limit: int) -> bytes | None:
 
     A symbolic link in the last place, FIFO, socket or device counts as none: opening one may block or lead elsewhere.
     """
+    file = open_regular(path)
+    if file is None:
+        return None
+    with file:
+        return file.read(limit)
+
+
+def open_regular(path: Path | str, *, folder: int | None = None) -> BinaryIO | None:
+    """Open a regular file as `read_regular` does; `folder` is the descriptor that a relative `path` starts from."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder)
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}:
             return None
@@ -68,8 +96,7 @@ def read_regular(path: Path, *, limit: int) -> bytes | None:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         return None
-    with os.fdopen(handle, "rb") as file:
-        return file.read(limit)
+    return os.fdopen(handle, "rb")
 
 
 def read_text(path: Path, *, limit: int = 1 << 20) -> str | None:
@@ -133,3 +160,9 @@ def _write_hint(error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return "grant the folder to the unit (ReadWritePaths=), or run as root"
     return "see the cause and try again"
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes the folder's file system has left."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize

@@ -1,6 +1,8 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from agent.host import commands
 
 
@@ -52,3 +54,30 @@ def test_a_signal_is_named() -> None:
     finished = commands.run(["sh", "-c", "kill -SEGV $$"], timeout=10)
     assert finished.status is None
     assert "SIGSEGV" in finished.error
+
+
+def test_a_stream_comes_in_pieces_and_ends_when_the_sink_has_enough() -> None:
+    pieces: list[bytes] = []
+
+    def three(chunk: bytes) -> bool:
+        pieces.append(chunk)
+        return len(pieces) < 3
+
+    finished = commands.stream(["yes"], three, timeout=60)
+    assert (finished.truncated, finished.output, len(pieces)) == (True, b"", 3)
+
+
+def test_a_sink_that_raises_ends_the_command(tmp_path: Path) -> None:
+    def full(_chunk: bytes) -> bool:
+        raise OSError("no space")
+
+    script = f"echo $$ > {tmp_path / 'pid'}; yes"
+    with pytest.raises(OSError, match="no space"):
+        commands.stream(["sh", "-c", script], full, timeout=60)
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_a_program_that_is_not_there_is_told_apart_from_one_that_may_not_run(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert commands.run(["no-such-program"], timeout=10).missing
+    assert not commands.run([str(tmp_path / "file")], timeout=10).missing

@@ -91,3 +91,14 @@ def test_what_is_no_regular_file_counts_as_none(tmp_path: Path) -> None:
 def test_text_that_is_not_utf8_is_still_text(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"ab\xff")
     assert files.read_text(tmp_path / "a") == "ab\ufffd"
+
+
+def test_a_large_file_is_copied_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"x" * 3_000_000)
+    files.copy_file(tmp_path / "source", tmp_path / "new/target", mode=0o640)
+    assert (tmp_path / "new/target").read_bytes() == b"x" * 3_000_000
+    assert (tmp_path / "new/target").stat().st_mode & 0o777 == 0o640
+    with pytest.raises(FailedError, match="cannot write"):
+        files.copy_file(tmp_path / "none", tmp_path / "new/target", mode=0o640)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["target"]
+    assert files.free_bytes(tmp_path) > 0

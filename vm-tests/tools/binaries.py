@@ -14,6 +14,7 @@ from tools.enter import enter_command
 HERE = Path(__file__).parent
 GO = "1.26.8"  # what compiles; an older or newer go on PATH fetches exactly this one from the module proxy
 OLDEST_BOOTSTRAP = (1, 21)  # the first go that can fetch another toolchain
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # whom this machine trusts, which may be its own proxy
 KUBERNETES = "1.36.3"
 VERSION = "k8s.io/component-base/version"
 KUBERNETES_FLAGS = (
@@ -72,7 +73,8 @@ def _go(module: Path, output: Path) -> list[str]:
         return ["go"]
     caches = [cache.shared("go-modules"), cache.shared("go-build")]
     variables = [f"GOMODCACHE={caches[0]}", f"GOCACHE={caches[1]}", "PATH=/usr/lib/go/bin:/usr/bin:/bin"]
-    return enter_command(["env", *variables, "go"], [module, output, *caches], tree=trees.go_root())
+    binds = [module, output, CERTIFICATES, *caches]
+    return enter_command(["env", *variables, "go"], binds, tree=trees.go_root())
 
 
 def _version() -> tuple[int, int]:

@@ -44,7 +44,7 @@ def root() -> Path:
 
 def go_root() -> Path:
     """Return a root with a Go compiler that can fetch a newer one, for machines whose own is too old."""
-    return _tree("go", ("ca-certificates", "golang-go"))
+    return _tree("go", ("ca-certificates", "golang-go", "mount"))
 
 
 def _tree(kind: str, packages: tuple[str, ...]) -> Path:

@@ -1,0 +1,1 @@
+"""Diagnostics: answers this node's NodeDiagnostic object with a bundle of its logs."""

@@ -1,0 +1,70 @@
+"""Writing the object's status, and Events about it, however long the API server is away."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent import log, loop
+from agent.diagnostics import api, capture, report
+from agent.diagnostics.api import NodeDiagnostic
+from agent.diagnostics.capture import Capture
+from agent.diagnostics.means import Api, Observer
+from agent.diagnostics.pulse import now_text
+from agent.diagnostics.report import Ending
+from agent.errors import AgentError, FailedError, TemporaryError
+from agent.loop import Backoff
+
+_EVENTS = "/api/v1/namespaces/default/events"
+_BACKOFF = Backoff(first=1.0, cap=60.0)
+_NOT_FOUND = 404
+_CONFLICT = 409
+
+
+class SupersededError(Exception):
+    """The object was deleted, made anew or edited: nobody waits for this capture any more."""
+
+
+class Writer:
+    """Writes what has changed, and nothing else; `pause` waits, and may raise to give the writing up."""
+
+    def __init__(self, server: Api, observer: Observer, pause: Callable[[float], object]) -> None:
+        self._api = server
+        self._observer = observer
+        self._pause = pause
+        self._log = log.get("diagnostics")
+
+    def running(self, diagnostic: NodeDiagnostic, run: Capture) -> None:
+        """Say that a capture is under way, unless the status says so already."""
+        status = diagnostic.status(capture.KIND)
+        if status is None or not status.running or status.capture_id != run.capture_id:
+            self._patch(diagnostic, report.running(run))
+            self.tell(diagnostic, run, "Started", f"collecting {', '.join(run.categories) or 'nothing'}")
+
+    def completed(self, diagnostic: NodeDiagnostic, run: Capture, ending: Ending) -> None:
+        """Say how a capture ended."""
+        self._patch(diagnostic, report.completed(run, ending, now=now_text()))
+        said = {"kind": ending.kind, "capture": run.capture_id, "reason": str(ending.reason), "message": ending.text}
+        self._log.info("capture ended", **said)
+
+    def tell(self, diagnostic: NodeDiagnostic, run: Capture, what: str, text: str) -> None:
+        """Make an Event; one that the server refuses is not worth a second try."""
+        try:
+            self._api.post(_EVENTS, report.event(diagnostic, run, what, text, now=now_text()))
+        except AgentError as error:
+            self._log.warning("no Event was made", error=str(error))
+
+    def _patch(self, diagnostic: NodeDiagnostic, entry: Mapping[str, Any]) -> None:
+        path = f"{api.COLLECTION}/{diagnostic.name}/status"
+
+        def once() -> None:
+            latest = api.current(self._observer.current)
+            base = latest if latest is not None and latest.uid == diagnostic.uid else diagnostic
+            try:
+                self._observer.current = self._api.patch(path, report.patch(base, entry))
+            except FailedError as error:
+                if getattr(error, "status", 0) in {_NOT_FOUND, _CONFLICT}:
+                    raise SupersededError from error
+                # Missing RBAC, for one, is mended in the cluster while we wait.
+                raise TemporaryError(error.message, hint=error.hint) from error
+
+        loop.retry(once, within=math.inf, backoff=_BACKOFF, wait=self._pause)

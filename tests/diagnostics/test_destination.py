@@ -1,0 +1,146 @@
+import contextlib
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.diagnostics import destination
+from agent.diagnostics.destination import Next
+from agent.errors import FailedError, SettingsError
+
+SIGNED = (
+    "https://s3.us-west-2.amazonaws.com/diagnostics/a%20b.tar.gz?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+    "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20261122%2Fus-west-2%2Fs3%2Faws4_request&X-Amz-Date=20261122T150000Z"
+    "&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature=0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c"
+)
+OLDER = "https://b.s3.amazonaws.com/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=abcDEF%3D&Expires=1795359600"
+DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+
+
+def test_a_presigned_url_is_split_and_keeps_its_query_word_for_word() -> None:
+    found = destination.parse(SIGNED)
+    assert (found.host, found.port) == ("s3.us-west-2.amazonaws.com", 443)
+    assert found.target == SIGNED.removeprefix("https://s3.us-west-2.amazonaws.com")
+    assert found.expires == datetime(2026, 11, 22, 16, tzinfo=UTC)
+    assert "Signature" not in repr(found)
+
+
+def test_the_older_form_ends_at_its_unix_time() -> None:
+    assert destination.parse(OLDER).expires == datetime.fromtimestamp(1795359600, UTC)
+
+
+def test_a_url_that_does_not_say_when_it_ends_is_tried_for_an_hour() -> None:
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    assert destination.parse("https://example.com:8443").deadline(now) == now + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "not an https URL"),
+        ("nodes", "not an https URL"),
+        ("http://s3.us-west-2.amazonaws.com/k", "not an https URL"),
+        ("file:///etc/shadow", "not an https URL"),
+        ("https:///k", "names no host"),
+        ("https://user@example.com/k", "user name"),
+        ("https://example.com/k#f", "fragment"),
+        ("https://example.com/a b", "characters"),
+        ("https://example.com/a\r\nHost: b", "characters"),
+        ("https://example.com/ü", "characters"),
+        ("https://example.com:port/", "is no URL"),
+        ("https://example.com:99999/", "is no URL"),
+        ("https://[::1/", "is no URL"),
+        ("https://example.com/k?X-Amz-SignedHeaders=content-type%3Bhost", "content-type"),
+    ],
+)
+def test_what_is_refused_before_anything_is_collected(text: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        destination.parse(text)
+
+
+@given(st.text())
+def test_a_destination_is_a_value_or_a_settings_error(text: str) -> None:
+    with contextlib.suppress(SettingsError):
+        assert destination.parse(f"https://{text}").host
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "169.254.169.254",
+        "fd00:ec2::254",
+        "fe80::1",
+        "127.0.0.1",
+        "::1",
+        "::ffff:169.254.169.254",
+        "0.0.0.0",
+        "224.0.0.1",
+        "10.0.0.100",
+        "172.20.0.1",
+    ],
+)
+def test_a_peer_that_takes_no_bundle(peer: str) -> None:
+    with pytest.raises(FailedError, match="is refused"):
+        destination.check_peer(peer, "10.0.0.100", [ip_network("172.20.0.0/16")], ())
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.11", "52.218.0.1", "2600:1f13::1"])
+def test_a_private_endpoint_or_a_public_one_is_good(peer: str) -> None:
+    destination.check_peer(peer, "10.0.0.100", [ip_network("172.20.0.0/16")], ())
+
+
+def test_a_setting_allows_an_address() -> None:
+    destination.check_peer("127.0.0.1", "127.0.0.1", [], {"127.0.0.1"})
+
+
+@pytest.mark.parametrize(
+    ("dns", "network"),
+    [
+        ("172.20.0.10", "172.20.0.0/16"),
+        ("10.100.0.10", "10.100.0.0/16"),
+        ("10.7.3.10", "10.7.3.0/24"),
+        ("fd12:3456::a", "fd12:3456::/108"),
+    ],
+)
+def test_the_service_range_around_the_cluster_dns(dns: str, network: str) -> None:
+    assert destination.service_range(dns) == ip_network(network)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "meaning"),
+    [
+        (200, b"", Next.DONE),
+        (204, b"", Next.DONE),
+        (307, b"", Next.GIVE_UP),
+        (403, DENIED, Next.GIVE_UP),
+        (400, b"<Error><Code>RequestTimeout</Code></Error>", Next.AGAIN),
+        (408, b"", Next.AGAIN),
+        (429, b"", Next.AGAIN),
+        (500, b"", Next.AGAIN),
+        (503, b"<Error><Code>SlowDown</Code></Error>", Next.AGAIN),
+    ],
+)
+def test_what_an_answer_means(status: int, body: bytes, meaning: Next) -> None:
+    assert destination.judge(status, body).next is meaning
+
+
+def test_s3s_own_words() -> None:
+    verdict = destination.judge(403, DENIED)
+    assert (verdict.code, verdict.message) == ("AccessDenied", "Request has expired")
+
+
+def test_a_hostile_answer_is_short_and_printable() -> None:
+    verdict = destination.judge(403, b"<Code>\x1b[2J\n" + b"x" * 9999 + b"</Code><!DOCTYPE a [<!ENTITY b 'c'>]>")
+    assert verdict.code.startswith("[2J x")
+    assert len(verdict.code) == 200
+
+
+def test_an_echo_of_the_query_is_cut() -> None:
+    found = destination.parse(SIGNED)
+    text = found.scrub(
+        "no AKIAIOSFODNN7EXAMPLE/20261122/us-west-2/s3/aws4_request and 0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c"
+    )
+    assert "AKIAIOSFODNN7EXAMPLE" not in text
+    assert "0f1e2d3c" not in text

@@ -1,0 +1,38 @@
+from agent.diagnostics import digests
+
+
+def stat(pid: int, name: str, delay: int) -> str:
+    return f"{pid} ({name}) S " + " ".join(["0"] * 38) + f" {delay} 0 0\n"
+
+
+def test_processes_that_waited_longest_come_first_whatever_their_name() -> None:
+    stats = {
+        "/proc/1/stat": stat(1, "in it) 7 (x", 5),
+        "/proc/2/stat": stat(2, "b", 70),
+        "/proc/3/stat": stat(3, "c", 0),
+    }
+    lines = digests.block_io_delays(stats).splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["2", "1"]
+    assert lines[1].split()[-1] == "5"
+    assert "in it) 7 (x" in lines[1]
+
+
+def test_a_short_stat_line_is_left_out() -> None:
+    assert digests.block_io_delays({"/proc/1/stat": "1 (a) S"}).count("\n") == 1
+
+
+def test_throttled_control_groups() -> None:
+    busy = "usage_usec 9\nnr_throttled 4\nthrottled_usec 70\n"
+    text = digests.throttled_cgroups(
+        {"/sys/fs/cgroup/a/cpu.stat": busy, "/sys/fs/cgroup/b/cpu.stat": "nr_throttled 0\n"}
+    )
+    assert text.splitlines()[1].split() == ["4", "70", "/sys/fs/cgroup/a"]
+    assert len(text.splitlines()) == 2
+
+
+def test_no_throttling_is_said_in_the_peers_words() -> None:
+    assert digests.throttled_cgroups({}) == "No CPU Throttling Found\n"
+
+
+def test_joined() -> None:
+    assert digests.joined({"a": "1\n", "b": "2\n"}) == "1\n2\n"

@@ -1,0 +1,91 @@
+"""A real TLS server on loopback whose answers a test writes, byte by byte."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from world import pki
+
+HOST = "localhost"
+
+
+@dataclass
+class Server:
+    """Where it listens, the CA that signs it, and the heads and bodies of the requests so far."""
+
+    port: int
+    authority: Path
+    heads: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+
+
+# Is given the connection, the request's head and what came behind it; returns the body that it read.
+Answer = Callable[[ssl.SSLSocket, str, bytes], bytes]
+
+
+def respond(status: str, body: bytes = b"", **headers: str) -> bytes:
+    fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{fields}\r\n".encode() + body
+
+
+def say(*answers: bytes) -> Answer:
+    """Answer each request with the next of these bytes, once its body is in; the last is repeated."""
+    left = list(answers)
+
+    def answer(link: ssl.SSLSocket, head: str, rest: bytes) -> bytes:
+        body = read_body(link, head, rest)
+        link.sendall(left.pop(0) if len(left) > 1 else left[0])
+        return body
+
+    return answer
+
+
+def read_body(link: ssl.SSLSocket, head: str, rest: bytes) -> bytes:
+    lengths = [line.partition(":")[2] for line in head.splitlines() if line.lower().startswith("content-length:")]
+    length = int(lengths[0]) if lengths else 0
+    if "expect: 100-continue" in head.lower():
+        link.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    while len(rest) < length:
+        rest += link.recv(1 << 16)
+    return rest
+
+
+@contextlib.contextmanager
+def serving(folder: Path, answer: Answer) -> Iterator[Server]:
+    authority = pki.authority("test")
+    certificate, key = authority.server(HOST, names=[HOST]).write(folder, "server")
+    ca = folder / "ca.crt"
+    ca.write_bytes(authority.certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Server(listening.getsockname()[1], ca)
+        thread = threading.Thread(target=_accept, args=(listening, context, server, answer))
+        thread.start()
+        try:
+            yield server
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+def _accept(listening: socket.socket, context: ssl.SSLContext, server: Server, answer: Answer) -> None:
+    while True:
+        try:
+            bare, _ = listening.accept()
+        except OSError:
+            return
+        bare.settimeout(10)
+        with contextlib.suppress(OSError), context.wrap_socket(bare, server_side=True) as link:
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += link.recv(1 << 16)
+            head, _, rest = received.partition(b"\r\n\r\n")
+            server.heads.append(head.decode())
+            server.bodies.append(answer(link, head.decode(), rest))
