@@ -32,7 +32,7 @@ RECORD = "/etc/node-agent/rendered.json"
 _BUNDLE_LIMIT = 4 << 20
 # At boot metadata is waited for without end; after each attempt the status says what it is waiting for.
 _ATTEMPT = 10.0
-_BOUNDED = 30.0
+_BOUNDED = 10.0
 _USER_DATA = "user data"
 _CURE = "correct the user data (the instance must be stopped for it); `node-agent settings check FILE` tries it out"
 _MACS = "meta-data/network/interfaces/macs"

@@ -65,7 +65,7 @@ class World:
         kernel_arguments: Sequence[str] = (),
     ) -> Node:
         """Launch an instance, by default with user data that lets it join; returns while it boots."""
-        resident = self.region.create(hop_limit=hop_limit)
+        resident = self.region.create(hop_limit=hop_limit, prefixes=1)
         resident.metadata.set(USER_DATA, self.user_data() if user_data is None else user_data)
         for path, fault in (imds or {}).items():
             resident.metadata.fault(path, fault)
