@@ -9,6 +9,9 @@ from world.processes import ProcessError, run
 
 TCG = ["-accel", "tcg,thread=multi", "-cpu", "max"]
 KVM = ["-accel", "kvm", "-cpu", "host"]
+# With emulated processors on a busy host, a guest's one-shot timer was seen never to fire again (RCU stalls on an idle
+# processor), and the clock's watchdog to condemn the TSC for the host's delays: tick regularly, and trust the TSC.
+TCG_KERNEL = ("nohz=off", "highres=off", "tsc=reliable")
 # A guest that works comes to its initrd and powers off in 2 s; a nested one that hangs never does.
 PROBE_TIMEOUT = 10.0
 DEVICE = Path("/dev/kvm")
@@ -37,3 +40,8 @@ def _boots(kernel: Path, initrd: Path) -> bool:
     except ProcessError:
         return False
     return True
+
+
+def kernel_arguments(accelerator: list[str]) -> tuple[str, ...]:
+    """Return what the guest's kernel must be told under this accelerator."""
+    return TCG_KERNEL if accelerator == TCG else ()

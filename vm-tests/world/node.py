@@ -148,13 +148,6 @@ class Node:
         self._monitor.execute("system_powerdown")
         self._process.wait(timeout)
 
-    def power_on(self) -> None:
-        """Start a stopped instance again, on the same volumes and addresses."""
-        if self._process.running:
-            raise NodeError(f"{self.instance_id} still runs; stop it first")
-        self._disconnect()
-        self._switch_on()
-
     def kill(self) -> None:
         """Cut the power."""
         self._process.kill()

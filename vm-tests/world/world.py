@@ -129,7 +129,8 @@ class World:
 
     def _boot(self, kernel_arguments: Sequence[str]) -> Boot:
         image = self._image
-        words = [image.command_line.strip(), *shell.kernel_arguments(), *kernel_arguments]
+        timing = accelerator.kernel_arguments(self._accelerator)
+        words = [image.command_line.strip(), *shell.kernel_arguments(), *timing, *kernel_arguments]
         return Boot(image.disk, image.kernel, image.initrd, " ".join(words))
 
     def _surroundings(self) -> Surroundings:
