@@ -55,7 +55,7 @@ vm-test: .venv/ready ## every VM scenario, and the table of results in vm-tests/
 	$(PY)/pytest vm-tests -m '' --results=vm-tests/RESULTS.md
 
 bench: .venv/ready ## measure what design targets name, and print JSON (root)
-	$(PY)/python tests/bench/bench.py
+	@PYTHONPATH=vm-tests:tests $(PY)/python tests/bench/bench.py
 
 lock: .venv/ready ## compile the locked requirements anew
 	$(PY)/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml

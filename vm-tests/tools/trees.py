@@ -35,6 +35,14 @@ PACKAGES = (
     "qemu-system-x86",
     "qemu-utils",
 )
+OPTIONS = (
+    "--variant=apt",
+    "--mode=root",
+    '--aptopt=APT::Install-Recommends "false"',
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+)
 
 
 def root() -> Path:
@@ -52,24 +60,11 @@ def _tree(kind: str, packages: tuple[str, ...]) -> Path:
         with progress.step(f"{kind}: {len(packages)} packages of Debian {apt.SUITE} and what they need"):
             _bootstrap(folder, packages)
 
-    return cache.entry(kind, cache.key(apt.SUITE, *packages), build) / "tree"
+    return cache.entry(kind, cache.key(apt.SUITE, *OPTIONS, *packages), build) / "tree"
 
 
 def _bootstrap(folder: Path, packages: tuple[str, ...]) -> None:
     lines = [source.line for source in apt.sources()]
-    Build(folder / "log").run(
-        [
-            "mmdebstrap",
-            "--variant=apt",
-            "--mode=root",
-            f"--include={','.join(packages)}",
-            '--aptopt=APT::Install-Recommends "false"',
-            "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-exclude=/usr/share/man/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*",
-            apt.SUITE,
-            str(folder / "tree"),
-            *lines,
-        ]
-    )
+    target = [f"--include={','.join(packages)}", apt.SUITE, str(folder / "tree")]
+    Build(folder / "log").run(["mmdebstrap", *OPTIONS, *target, *lines])
     (folder / "mount").mkdir()  # where enter.sh mounts its private copy

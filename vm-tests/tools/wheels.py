@@ -12,19 +12,20 @@ REPOSITORY = Path(__file__).parents[2]
 SOURCES = tuple(REPOSITORY / name for name in ("LICENSE", "README.md", "agent", "pyproject.toml"))
 LOCK = REPOSITORY / "requirements.lock"
 IMAGE_PYTHON = "3.13"
+HERE = Path(__file__)  # how it is built is part of what goes in
 # pip takes each name literally: the image's glibc is 2.41, and projects tag their wheels with different floors.
 PLATFORMS = ("manylinux2014_x86_64", *(f"manylinux_2_{minor}_x86_64" for minor in (34, 28, 17, 12, 5)))
 
 
 def wheel() -> Path:
     """Return the agent's wheel."""
-    folder = cache.entry("wheel", cache.key(*SOURCES), _build_wheel)
+    folder = cache.entry("wheel", cache.key(HERE, *SOURCES), _build_wheel)
     return next(folder.glob("*.whl"))
 
 
 def site() -> Path:
     """Return the agent and its locked dependencies, for the image's Python, byte-compiled."""
-    key = cache.key(IMAGE_PYTHON, *PLATFORMS, LOCK, *SOURCES)
+    key = cache.key(HERE, LOCK, *SOURCES)
     return cache.entry("site", key, _build_site) / "packages"
 
 
@@ -50,13 +51,15 @@ def _dependencies() -> Path:
             locked = ["--require-hashes", "--requirement", str(LOCK)]
             _install(folder, [*target, *locked])
 
-    return cache.entry("dependencies", cache.key(IMAGE_PYTHON, *PLATFORMS, LOCK), build) / "packages"
+    return cache.entry("dependencies", cache.key(HERE, LOCK), build) / "packages"
 
 
 def _build_site(folder: Path) -> None:
     packages = folder / "packages"
     shutil.copytree(_dependencies(), packages)
     _install(folder, ["--no-deps", "--upgrade", str(wheel())])
+    for record in packages.glob("*.dist-info/direct_url.json"):
+        record.unlink()  # the wheel's place on this machine
     with progress.step("site: byte code"):
         # A build sets every time of the image to one value: code that is checked by time would be stale.
         compiler = ["-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", "-s", str(packages)]

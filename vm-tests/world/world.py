@@ -80,6 +80,7 @@ class World:
         """End an instance and free what it held."""
         self._nodes.remove(node)
         node.terminate()
+        self.cluster.forget(node.instance_id)
 
     def user_data(self, *, extra_pki: bool = True) -> str:
         """Return user data with which a node joins the cluster and trusts its object store."""
@@ -126,6 +127,7 @@ class World:
         self.cluster.start()
         manifests = run([sys.executable, "-P", "-m", "agent", "manifests"], environment={"PYTHONPATH": str(REPOSITORY)})
         self.cluster.kubectl("apply", "-f", "-", stdin=manifests)
+        self.cluster.kubectl("wait", "crd/nodediagnostics.eks.amazonaws.com", "--for=condition=Established")
 
     def _boot(self, kernel_arguments: Sequence[str]) -> Boot:
         image = self._image
@@ -146,7 +148,7 @@ class World:
 
 def _known_to_cluster(resident: Resident) -> Instance:
     eni = resident.primary
-    addresses = tuple(map(str, (*eni.addresses, *eni.addresses6)))
+    addresses = tuple(map(str, eni.addresses))  # as EKS gives a node of an IPv4 cluster
     return Instance(
         instance_id=resident.machine.instance_id,
         instance_type=INSTANCE_TYPE,
