@@ -118,5 +118,5 @@ def component_requests(world: World) -> list[str]:
     return [
         event["verb"]
         for event in world.audit_events()
-        if event.get("impersonatedUser", {}).get("username") == COMPONENT and event["stage"] == "RequestReceived"
+        if event.get("impersonatedUser", {}).get("username") == COMPONENT
     ]

@@ -9,27 +9,29 @@ from world.waiting import until
 pytestmark = pytest.mark.vm
 
 
-def identity(node: Node) -> dict[str, str]:
-    script = "cat /etc/machine-id /proc/sys/kernel/random/boot_id; findmnt --noheadings --output UUID /var"
-    machine, boot, volume = guest.run(node, script).split()
-    return {"machine": machine, "boot": boot, "volume": volume}
+def identity(node: Node) -> tuple[str, ...]:
+    """Return the machine ID and the data volume's file system."""
+    return tuple(guest.run(node, "cat /etc/machine-id; findmnt --noheadings --output UUID /var").split())
+
+
+def boot_id(node: Node) -> str:
+    return guest.run(node, "cat /proc/sys/kernel/random/boot_id")
 
 
 @pytest.fixture(scope="module")
-def before(node: Node) -> dict[str, str]:
+def before(node: Node) -> tuple[str, ...]:
     """The identity before a reboot, after which the node is Ready again."""
-    found = identity(node)
+    found, boot = identity(node), boot_id(node)
     guest.run(node, "touch /var/lib/kept")
     node.reboot()
-    until(lambda: identity(node)["boot"] != found["boot"], 300, "the next boot")
+    until(lambda: boot_id(node) != boot, 300, "the next boot")
     until(lambda: node.shell("systemctl is-active kubelet").status == 0, 300, "kubelet of the next boot")
     node.wait_ready()
     return found
 
 
-def test_machine_id_and_data_volume_are_stable_over_a_reboot(node: Node, before: dict[str, str]) -> None:
-    after = identity(node)
-    assert (after["machine"], after["volume"]) == (before["machine"], before["volume"])
+def test_machine_id_and_data_volume_are_stable_over_a_reboot(node: Node, before: tuple[str, ...]) -> None:
+    assert identity(node) == before
     guest.run(node, "test -e /var/lib/kept")
 
 

@@ -110,6 +110,12 @@ def test_a_failed_build_leaves_nothing_behind(own_cache: Path) -> None:
     assert [path for path in own_cache.iterdir() if path.is_dir()] == []
 
 
+def test_what_a_machine_may_still_boot_from_is_kept(own_cache: Path) -> None:
+    for digit in "abc":
+        cache.entry("thing", digit * 16, lambda folder: (folder / "made").touch(), own_cache)
+    assert len([path for path in own_cache.iterdir() if path.is_dir()]) == 3
+
+
 def test_the_newest_two_of_a_kind_are_kept(own_cache: Path) -> None:
     def build(folder: Path) -> None:
         (folder / "made").touch()

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from tools import progress
 
 KEPT = 2  # a branch switched to and fro stays warm, and the disk does not fill
+IN_USE_SECONDS = 2 * 3600.0  # longer than any run of the tests: machines of another run may boot from it
 
 
 def home() -> Path:
@@ -66,7 +68,8 @@ def _prune(kind: str, current: Path) -> None:
     others = [path for path in current.parent.glob(f"{kind}-{digits}") if path != current]
     newest_first = sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)
     for path in newest_first[KEPT - 1 :]:
-        shutil.rmtree(path, ignore_errors=True)
+        if time.time() - path.stat().st_mtime > IN_USE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _files(top: Path) -> Iterator[tuple[str, Path]]:
