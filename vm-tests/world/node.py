@@ -91,8 +91,8 @@ class Node:
         until(lambda: text in self._alive().serial_log.read_bytes(), timeout, f"the console says {text!r}")
 
     def wait_ready(self, timeout: float = 300.0) -> None:
-        """Wait until the cluster calls the node Ready; the error shows the console's end."""
-        query = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
+        """Wait until pods can run: Ready, and without taints; the error shows the console's end."""
+        query = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}{.spec.taints}'
 
         def ready() -> bool:
             self._alive()
