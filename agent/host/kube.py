@@ -2,7 +2,6 @@
 
 import json
 import socket
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +150,7 @@ class Kube:
     def _connect(self) -> Connection:
         # The CA is read anew: configure may have rendered another one since.
         try:
-            context = ssl.create_default_context(cafile=self._ca_file)
+            context = tls.trusting(Path(self._ca_file))
         except OSError as error:
             hint = "see `systemctl status node-agent-configure`"
             raise TemporaryError(f"cannot read the cluster's CA {self._ca_file}: {error}", hint=hint) from error

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.errors import FailedError
+from agent.host import tls
 from agent.host.pool import Pool
 
 SECONDS = 2.0
@@ -59,11 +60,8 @@ def connect(addresses: Sequence[str], port: int, *, seconds: float = SECONDS) ->
 
 def handshake(address: str, port: int, host: str, ca: Path, *, seconds: float = SECONDS) -> str:
     """Make a TLS connection that trusts `ca` alone, and return its protocol version."""
-    # Not create_default_context(): from Python 3.13 it refuses CAs without an authority key identifier, which Go and
-    # so kubelet accept.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        context.load_verify_locations(ca)
+        context = tls.trusting(ca)
     except OSError as error:  # SSLError among them
         raise ProbeError("ca", f"{ca} holds no certificate") from error
     try:

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from agent.errors import FailedError, TemporaryError
@@ -49,6 +50,17 @@ class Waits:
 
     def deadline(self) -> float:
         return time.monotonic() + self.patience
+
+
+def trusting(ca: Path) -> ssl.SSLContext:
+    """Return a context that trusts the certificates of a file alone; OSError where it holds none.
+
+    Not create_default_context(): from Python 3.13 that refuses CAs without an authority key identifier, which Go and so
+    kubelet accept.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(ca)
+    return context
 
 
 class Link:

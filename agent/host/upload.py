@@ -1,6 +1,5 @@
 """Uploads: one PUT of a file to a pre-signed URL, streamed, to a peer that has been looked at first."""
 
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +34,7 @@ class Uploader:
     def put(self, target: Target, source: Path, *, check_peer: tls.CheckPeer) -> Response:
         """Send the file once, and return the answer, whatever it is; redirects are not followed."""
         try:
-            context = ssl.create_default_context(cafile=self.ca_bundle)
+            context = tls.trusting(self.ca_bundle)
         except OSError as error:
             hint = "see `systemctl status node-agent-configure`"
             raise TemporaryError(f"cannot read the CA bundle {self.ca_bundle}: {error}", hint=hint) from error
