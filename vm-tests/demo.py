@@ -109,7 +109,9 @@ def read_console(node: Node, stage: Stage) -> str:
 def keep(world: World, stage: Stage) -> None:
     stage.say("the world stays up until Ctrl-C; in another root shell:")
     print(f"           {world.kubectl_command} get nodes", flush=True)
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # sigwait takes only what no handler gets first
+    signal.sigwait(ends)
 
 
 if __name__ == "__main__":
