@@ -5,7 +5,6 @@ import os
 import re
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from configure.samples import API_SERVER, INSTANCE, document
 
 from agent.configure import daemon, kubelet
 from agent.errors import FailedError, SettingsError
-from world import imds
+from world import imds, waiting
 from world.metadata import Fault, Metadata
 
 MAC = "02:00:00:00:00:01"
@@ -193,10 +192,10 @@ def test_late_metadata_is_waited_for_and_the_status_says_so(tmp_path: Path, url:
     report = tmp_path / "run/node-agent/configure.json"
 
     def heal_once_it_is_said() -> None:
-        deadline = time.monotonic() + 20
-        while not report.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        metadata.heal()
+        try:
+            waiting.until(report.exists, 20, "configure says what it waits for", interval=0.02)
+        finally:
+            metadata.heal()  # or the main thread would wait for ever
 
     healer = threading.Thread(target=heal_once_it_is_said)
     healer.start()

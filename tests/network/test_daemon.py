@@ -17,7 +17,7 @@ import pytest
 from agent.errors import TemporaryError
 from agent.network import daemon
 from world import imds as service
-from world import namespaces
+from world import namespaces, waiting
 from world.metadata import Fault, Metadata
 from world.processes import run
 
@@ -109,10 +109,7 @@ def add_eni(namespace: str, name: str, mac: str) -> None:
 
 
 def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
+    waiting.until(condition, seconds, "it comes true", interval=0.02)
 
 
 def test_one_pass_makes_it_so_and_a_second_changes_nothing(node: Node) -> None:
