@@ -13,7 +13,7 @@ from agent.console.decode import Cycle
 from agent.console.frame import Header
 from agent.console.sections import compose, log, table
 from agent.doctor import chain, report, summary
-from agent.doctor.evidence import published
+from agent.doctor.parsing import published
 from agent.doctor.report import Report
 from agent.errors import AgentError, FailedError
 from agent.host import commands, console, files, journal, status
@@ -25,7 +25,6 @@ _JOURNAL_LINES = 300
 # GetConsoleOutput gives 64 KiB; files of a few consoles one after the other are read as well.
 _RAW_LIMIT = 64 << 20
 _DISK = ("df", "--human-readable", "--output=target,fstype,size,avail,pcent,ipcent", "--exclude-type=squashfs")
-_KERNEL = ("journalctl", "--quiet", "--no-pager", "--dmesg", "--output=short-monotonic", f"--lines={_JOURNAL_LINES}")
 
 
 def cycle(output: Path, examine: Callable[[], Report], *, root: Path = Path("/")) -> None:
@@ -87,7 +86,7 @@ def _host_sections(root: Path) -> tuple[Section, ...]:
         log("kubelet", _said(_journal("kubelet")), weight=3),
         log("containerd", _said(_journal("containerd")), weight=2),
         log("node-agent", _said(_journal("node-agent-*")), weight=2),
-        log("dmesg", _said(_run(*_KERNEL)), weight=2),
+        log("dmesg", _said(journal.kernel(_JOURNAL_LINES, timeout=_TIMEOUT)), weight=2),
     )
 
 

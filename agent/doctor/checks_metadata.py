@@ -10,6 +10,10 @@ NOT_ASKED = Finding("skipped", "", cause="not asked in this look")
 
 # The node's token lasts 15 minutes; EC2 renews role credentials well before their last 5.
 _EXPIRES_SOON = timedelta(minutes=5)
+# SigV4 refuses what is signed more than five minutes off. The Date of an answer has whole seconds, and may be late.
+_REFUSED_BEYOND = 300.0
+_NOTICED_BEYOND = 5.0
+_TIME = "allow UDP port 123 to 169.254.169.123 or settings.ntp.time-servers; see the journal of systemd-timesyncd"
 _LOGS = "see the journal of node-agent-configure"
 _NEW_NODE = "correct the user data of the launch template or NodeClass, and launch a new node"
 
@@ -22,6 +26,19 @@ def imds(evidence: Evidence) -> Finding:
         action = seen.hint or "see that the primary interface is up, and the instance's metadata options"
         return Finding("fail", seen.message, "", action)
     return Finding("ok", f"answers: instance {seen.instance_id} in {seen.availability_zone}")
+
+
+def clock(evidence: Evidence) -> Finding:
+    seen = evidence.clock
+    if seen is None:
+        return NOT_ASKED
+    side, seconds = ("ahead of", seen.ahead) if seen.ahead > 0 else ("behind", -seen.ahead)
+    said = f"{seconds:.0f} s {side} {seen.source}"
+    if seconds > _REFUSED_BEYOND:
+        return Finding("fail", f"the node's clock is {said}", "time is not synchronised: tokens are refused", _TIME)
+    if seconds > _NOTICED_BEYOND:
+        return Finding("warn", f"the node's clock is {said}", "time is not synchronised", _TIME)
+    return Finding("ok", f"agrees with {seen.source}")
 
 
 def user_data(evidence: Evidence) -> Finding:
@@ -64,7 +81,7 @@ def role(evidence: Evidence) -> Finding:
             "fail",
             f"credentials expired at {when}, and it is {evidence.now:%Y-%m-%dT%H:%M:%SZ} here",
             "the node's clock is ahead, or EC2 no longer renews the role",
-            "see that time is synchronised (169.254.169.123), and that the role still exists and trusts EC2",
+            "see that the role still exists and trusts EC2, and that time is synchronised",
         )
     if left < _EXPIRES_SOON:
         return Finding("warn", f"credentials expire at {when}", "EC2 is late to renew them", "check the instance role")

@@ -11,11 +11,29 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from agent.doctor import chain, evidence
-from agent.doctor.evidence import Endpoint, Evidence, Identity, Metadata, Node, Role, Trouble, Unit
+from agent.doctor import chain, parsing
+from agent.doctor.evidence import (
+    Clock,
+    Endpoint,
+    Evidence,
+    Filesystem,
+    Identity,
+    KernelNews,
+    Machine,
+    Metadata,
+    Node,
+    Proxy,
+    PullFailure,
+    Resolution,
+    Role,
+    Serving,
+    Trouble,
+    Unit,
+    Uplink,
+)
 from agent.doctor.report import Report, as_json
 from agent.errors import AgentError, FailedError, TemporaryError
-from agent.host import eks, files, imds, journal, kube, probe, status, systemd
+from agent.host import eks, files, imds, journal, kube, probe, status, systemd, vitals
 from agent.host.imds import Imds
 from agent.host.kube import ApiError, Cluster, Kube
 from agent.host.pool import Pool
@@ -28,13 +46,28 @@ T = TypeVar("T")
 
 _WITHIN = 10.0
 _IMDS_SECONDS = 2.0
-_POOL = 4
+_POOL = 6
 _JOURNAL_SECONDS = 2.0
 _LAST_WORDS = 200
+_LAST_LINES = 40
 _UNITS = ("containerd.service", "kubelet.service")
-_PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus", "Job")
+_PROPERTIES = (
+    *("LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus", "Job"),
+    "ActiveEnterTimestampMonotonic",
+)
 _REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+# resolved's own list of servers; /etc/resolv.conf names only its stub.
+_RESOLV_CONFS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
+_PROXY_ENVIRONMENT = "/etc/network/proxy.env"
+_SNAPSHOT = "/run/node-agent/enis.json"
+_CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+_SERVING_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-server-current.pem"
+# Where kubelet, containerd and the agent write.
+_FILESYSTEMS = ("/var", "/run")
+_PULLS_SINCE = "-10min"
+_PULL_LINES = 400
+_KERNEL_LINES = 2000
 
 
 def examine(*, root: Path = Path("/"), imds_url: str | None = None) -> Report:
@@ -52,7 +85,10 @@ class _Run:
     pool: Pool
     deadline: float
 
-    def result(self, future: Future[T], what: str) -> T | Trouble:
+    def start(self, call: Callable[[], T]) -> Future[T | Trouble]:
+        return self.pool.start(partial(_attempt, call))
+
+    def result(self, future: Future[T | Trouble], what: str) -> T | Trouble:
         try:
             return future.result(max(0.0, self.deadline - time.monotonic()))
         except TimeoutError:
@@ -66,33 +102,53 @@ class _Instance:
     imds: Imds
     metadata: Metadata | Trouble
     role: Role | Trouble
+    clock: Clock | None
+    registry: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Host:
-    """What systemd answered."""
+    """What systemd and the journal answered."""
 
     units: dict[str, Unit]
     failed: tuple[str, ...] | Trouble
+    serving: Serving
+    pull_failures: tuple[PullFailure, ...]
+    kernel: KernelNews
 
 
 def _gather(root: Path, imds_url: str | None) -> Evidence:
     run = _Run(Pool(_POOL), time.monotonic() + _WITHIN)
-    asked_host = run.pool.start(_ask_systemd)
-    asked_instance = run.pool.start(lambda: _attempt(partial(_ask_imds, imds_url)))
+    asked_host = run.start(partial(_ask_host, root))
+    asked_links = run.start(_ask_links)
+    asked_instance = run.start(partial(_ask_imds, imds_url))
     cluster = _attempt(partial(_read_cluster, root))
-    seen = evidence.published(status.read_all(root=root), datetime.now(UTC))
-    seen = _reach(seen, cluster, run)
+    seen = _look(root)
+    seen = _reach(seen, cluster, root, run)
     instance = run.result(asked_instance, "instance metadata")
     if isinstance(instance, _Instance):
-        seen = replace(seen, metadata=instance.metadata, role=instance.role)
+        seen = replace(seen, metadata=instance.metadata, role=instance.role, clock=instance.clock)
+        asked_proxy = run.start(partial(_ask_proxy, root, instance.registry))
         seen = _authenticate(seen, cluster, instance, run)
+        through: Proxy | Trouble = run.result(asked_proxy, "the proxy")
+        seen = replace(seen, proxy=through)
     else:
         seen = replace(seen, metadata=instance)
-    host = run.result(asked_host, "systemd")
+    uplink: Uplink | Trouble = run.result(asked_links, "ip")
+    return _with_host(replace(seen, uplink=uplink), run.result(asked_host, "systemd"))
+
+
+def _with_host(seen: Evidence, host: _Host | Trouble) -> Evidence:
     if isinstance(host, Trouble):
         return replace(seen, failed_units=host)
-    return replace(seen, units=host.units, failed_units=host.failed)
+    return replace(
+        seen,
+        units=host.units,
+        failed_units=host.failed,
+        serving=host.serving,
+        pull_failures=host.pull_failures,
+        kernel=host.kernel,
+    )
 
 
 def _attempt(call: Callable[[], T]) -> T | Trouble:
@@ -111,25 +167,58 @@ def _kind(error: AgentError) -> str:
     return "server" if isinstance(error, TemporaryError) else "failed"
 
 
-def _ask_systemd() -> _Host:
-    units = {}
-    for name in _UNITS:
-        properties = systemd.properties(name, *_PROPERTIES)
-        runs = properties.get("ActiveState") == "active"
-        units[name] = evidence.parse_unit(name, properties, "" if runs else _last_words(name))
-    return _Host(units, _attempt(systemd.failed_units))
+def _look(root: Path) -> Evidence:
+    """Read what needs no asking: files, file systems, memory."""
+    usages = ((path, vitals.usage(files.below(root, path))) for path in _FILESYSTEMS)
+    snapshot = files.read_text(files.below(root, _SNAPSHOT)) or "{}"
+    return replace(
+        parsing.published(status.read_all(root=root), datetime.now(UTC)),
+        filesystems=tuple(Filesystem(path, *usage) for path, usage in usages if usage),
+        machine=Machine(*vitals.capacity()),
+        containerd_socket=vitals.takes_connections(files.below(root, _CONTAINERD_SOCKET)),
+        secondaries=parsing.secondaries(parsing.json_object(snapshot)),
+    )
 
 
-def _last_words(unit: str) -> str:
-    lines = journal.tail([unit], 1, boot=0, timeout=_JOURNAL_SECONDS).text.splitlines()
-    return lines[-1][:_LAST_WORDS] if lines else ""
+def _ask_links() -> Uplink | Trouble:
+    routes = [*vitals.ip("-4", "route", "show", "default"), *vitals.ip("-6", "route", "show", "default")]
+    return parsing.uplink(vitals.ip("address"), routes, vitals.ip("neighbour"))
+
+
+def _ask_host(root: Path) -> _Host:
+    shown = {name: systemd.properties(name, *_PROPERTIES) for name in _UNITS}
+    units = {name: parsing.unit(name, shown[name], _last_words(name, shown[name])) for name in _UNITS}
+    pulls = journal.tail(["kubelet", "containerd"], _PULL_LINES, since=_PULLS_SINCE, timeout=_JOURNAL_SECONDS)
+    messages = journal.kernel(_KERNEL_LINES, timeout=_JOURNAL_SECONDS)
+    return _Host(
+        units,
+        _attempt(systemd.failed_units),
+        _serving(root, shown["kubelet.service"]),
+        parsing.pull_failures(pulls.text.splitlines()),
+        parsing.kernel_news(messages.text.splitlines(), vitals.panic_records(root)),
+    )
+
+
+def _last_words(unit: str, properties: dict[str, str]) -> str:
+    if properties.get("ActiveState") == "active":
+        return ""
+    lines = journal.tail([unit], _LAST_LINES, boot=0, timeout=_JOURNAL_SECONDS).text.splitlines()
+    return parsing.last_words(lines, _LAST_WORDS)
+
+
+def _serving(root: Path, kubelet: dict[str, str]) -> Serving:
+    since = kubelet.get("ActiveEnterTimestampMonotonic", "")
+    waited = time.monotonic() - int(since) / 1e6 if since.isdecimal() and int(since) else 0.0
+    return Serving(files.below(root, _SERVING_CERTIFICATE).exists(), waited)
 
 
 def _ask_imds(url: str | None) -> _Instance:
     with imds.connect(url, deadline=_IMDS_SECONDS) as client:
         instance = client.instance()
+        clock = parsing.clock(client.counters.last_date, datetime.now(UTC), "instance metadata")
         metadata = Metadata(instance.instance_id, instance.availability_zone)
-        return _Instance(client, metadata, _attempt(partial(_ask_role, client)))
+        registry = f"api.ecr.{instance.region}.{instance.domain}:443"
+        return _Instance(client, metadata, _attempt(partial(_ask_role, client)), clock, registry)
 
 
 def _ask_role(client: Imds) -> Role:
@@ -139,34 +228,53 @@ def _ask_role(client: Imds) -> Role:
     return Role(credentials.expiration)
 
 
+def _ask_proxy(root: Path, registry: str) -> Proxy:
+    url = parsing.proxy_url(files.read_text(files.below(root, _PROXY_ENVIRONMENT)) or "")
+    if not url:
+        return Proxy()
+    address, answer = probe.through_proxy(url, registry)
+    return Proxy(address, registry, answer)
+
+
 def _read_cluster(root: Path) -> Cluster:
     cluster = kube.read_kubeconfig(files.below(root, KUBECONFIG))
     return replace(cluster, ca_file=str(files.below(root, cluster.ca_file)))
 
 
-def _reach(seen: Evidence, cluster: Cluster | Trouble, run: _Run) -> Evidence:
+def _reach(seen: Evidence, cluster: Cluster | Trouble, root: Path, run: _Run) -> Evidence:
     """Go the way to the API server, as far as it leads."""
     if isinstance(cluster, Trouble):
         return replace(seen, endpoint=cluster)
     url = urlsplit(cluster.server)
     host, port = url.hostname or "", url.port or 443
     seen = replace(seen, endpoint=Endpoint(host, port, cluster.name, cluster.node_name))
-    addresses = _attempt(lambda: probe.resolve(host, port, run.pool))
-    if isinstance(addresses, Trouble):
-        return replace(seen, addresses=addresses)
-    connection = _attempt(lambda: probe.connect(addresses, port))
-    seen = replace(seen, addresses=addresses, connection=connection)
+    found = _attempt(partial(_resolve, host, port, root, run.pool))
+    if isinstance(found, Trouble):
+        return replace(seen, resolution=found)
+    connection = _attempt(lambda: probe.connect(found.addresses, port))
+    seen = replace(seen, resolution=found, connection=connection)
     if isinstance(connection, Trouble):
         return seen
     return replace(seen, tls=_attempt(lambda: probe.handshake(connection, port, host, Path(cluster.ca_file))))
+
+
+def _resolve(host: str, port: int, root: Path, pool: Pool) -> Resolution:
+    configured = (files.read_text(files.below(root, path)) for path in _RESOLV_CONFS)
+    servers = parsing.nameservers(next(filter(None, configured), ""))
+    began = time.monotonic()
+    try:
+        addresses = probe.resolve(host, port, pool)
+    except probe.ProbeError as error:
+        asked = f"; asked {', '.join(servers)}" if servers else ""
+        raise probe.ProbeError(error.kind, f"{error.message}{asked}") from error
+    return Resolution(addresses, time.monotonic() - began, servers)
 
 
 def _authenticate(seen: Evidence, cluster: Cluster | Trouble, instance: _Instance, run: _Run) -> Evidence:
     """Ask the API server who it takes the node for, and for its Node object, where the way there is free."""
     if isinstance(cluster, Trouble) or isinstance(instance.role, Trouble) or not isinstance(seen.tls, str):
         return seen
-    future = run.pool.start(partial(_ask_api, cluster, instance.imds))
-    answers = run.result(future, cluster.server)
+    answers = run.result(run.start(partial(_ask_api, cluster, instance.imds)), cluster.server)
     if isinstance(answers, Trouble):
         return replace(seen, identity=answers)
     return replace(seen, identity=answers[0], node=answers[1])
@@ -178,7 +286,7 @@ def _ask_api(cluster: Cluster, client: Imds) -> tuple[Identity | Trouble, Node |
     if isinstance(token, Trouble):
         return replace(token, kind="token"), None
     api = Kube(cluster.server, cluster.ca_file, lambda: token.value, None)
-    identity = _attempt(lambda: evidence.parse_identity(api.post(_REVIEWS, _REVIEW)))
+    identity = _attempt(lambda: parsing.identity(api.post(_REVIEWS, _REVIEW)))
     if isinstance(identity, Trouble):
         return identity, None
     return identity, _attempt(partial(_ask_node, api, cluster.node_name))
@@ -188,4 +296,4 @@ def _ask_node(api: Kube, name: str) -> Node:
     body = api.get(f"/api/v1/nodes/{name}")
     if body is None:
         raise probe.ProbeError("missing", f"the cluster has no Node {name}")
-    return evidence.parse_node(body)
+    return parsing.node(body)

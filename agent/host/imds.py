@@ -40,6 +40,8 @@ class Counters:
     failures: int = 0
     statuses: dict[int, int] = field(default_factory=dict)
     last_latency: float = 0.0
+    # The service's own clock: the `Date` of its last answer.
+    last_date: str = ""
 
 
 class Imds:
@@ -162,6 +164,7 @@ class Imds:
             raise
         self.counters.statuses[answer.status] = self.counters.statuses.get(answer.status, 0) + 1
         self.counters.last_latency = time.monotonic() - started
+        self.counters.last_date = answer.headers.get("date", "")
         return answer
 
 
