@@ -9,6 +9,9 @@ from agent import log
 from agent.arguments import parser
 from agent.errors import AgentError
 
+# The console's unit starts before everything else (Nice=-10); what follows a boot's first headline comes after it.
+_GIVE_WAY = 15
+
 Command = Callable[[argparse.Namespace], int | None]
 
 
@@ -55,11 +58,15 @@ def _console(options: argparse.Namespace) -> None:
     from agent.doctor.report import Report
 
     def examine() -> Report:
+        os.nice(_GIVE_WAY)
         from agent.doctor import daemon as doctor  # loaded once the first headline of a boot is out
 
         return doctor.examine()
 
-    daemon.cycle(options.output, examine)
+    if options.last_words:
+        daemon.last_words(options.output)
+    else:
+        daemon.cycle(options.output, examine)
 
 
 def _console_decode(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from agent.redaction import redact
@@ -56,6 +57,10 @@ class Report:
     def healthy(self) -> bool:
         return all(check.good for check in self.checks)
 
+    def only(self, ids: Collection[str]) -> "Report":
+        """Return the report of some checks."""
+        return Report(tuple(check for check in self.checks if check.id in ids))
+
     @property
     def headline(self) -> Headline | None:
         """The first check that fails, else the first that could not be decided; None on a healthy node."""
@@ -100,6 +105,12 @@ def as_text(report: Report) -> str:
     first = report.headline.id if report.headline else ""
     for check in report.checks:
         lines += _check_lines(check, explain=not check.good and check.id != first)
+    return redact("\n".join(lines)) + "\n"
+
+
+def as_rows(report: Report) -> str:
+    """Render the checks alone."""
+    lines = [line for check in report.checks for line in _check_lines(check, explain=not check.good)]
     return redact("\n".join(lines)) + "\n"
 
 

@@ -1,5 +1,6 @@
 """A cycle from the doctor to a file or terminal, and back."""
 
+import json
 import os
 import pty
 import subprocess
@@ -17,19 +18,11 @@ from agent.doctor.report import Check, Report
 from agent.errors import FailedError, TemporaryError
 from agent.host import status
 
-SECTIONS = (
-    "doctor",
-    "statuses",
-    "interfaces",
-    "routes",
-    "memory",
-    "disk",
-    "systemd",
-    "kubelet",
-    "containerd",
-    "node-agent",
-    "dmesg",
+HOST_SECTIONS = (
+    *("kubelet", "containerd", "ipamd", "node-agent", "systemd", "networkd", "interfaces", "routes", "apiserver"),
+    *("disk", "memory", "cpu", "dmesg"),
 )
+SECTIONS = ("doctor", "statuses", *HOST_SECTIONS)
 
 
 @pytest.fixture
@@ -178,3 +171,42 @@ def test_decode_of_anything_else_says_so(tmp_path: Path) -> None:
         daemon.decode(path)
     with pytest.raises(FailedError, match="cannot read"):
         daemon.decode(tmp_path / "none")
+
+
+def titles(path: Path) -> list[str]:
+    return [line.split("|")[2] for line in path.read_text().splitlines() if line.startswith("NMA::LOG|")]
+
+
+def choose(root: Path, **chosen: object) -> None:
+    path = root / "etc/node-agent/console.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"schemaVersion": 1, **chosen}))
+
+
+def test_sections_can_be_chosen(root: Path, tmp_path: Path) -> None:
+    choose(root, sections=["dmesg", "disk"])
+    status.write("console", "ok", root=root, cycle=1)
+    daemon.cycle(tmp_path / "console", examine, root=root)
+    assert titles(tmp_path / "console") == ["doctor", "statuses", "disk", "dmesg"]
+
+
+def test_the_console_can_be_switched_off(root: Path, tmp_path: Path) -> None:
+    choose(root, enabled=False)
+    daemon.cycle(tmp_path / "console", examine, root=root)
+    assert not (tmp_path / "console").exists()
+
+
+def test_the_last_words_are_the_headline_and_nobody_is_asked(root: Path, tmp_path: Path) -> None:
+    daemon.cycle(tmp_path / "console", examine, root=root)
+    daemon.last_words(tmp_path / "last", root=root)
+    assert titles(tmp_path / "last") == ["doctor", "statuses"]
+    assert "settings.kubernetes.cluster-certificate: is not a certificate" in (tmp_path / "last").read_text()[-500:]
+    assert begins(tmp_path / "last")[0][1] == "3"
+
+
+def test_a_panic_of_the_last_boot_is_in_the_first_cycle(root: Path, tmp_path: Path) -> None:
+    record = root / "var/lib/systemd/pstore/7/dmesg-ramoops-0"
+    record.parent.mkdir(parents=True)
+    record.write_text("<0>[ 9.9] Kernel panic - not syncing: sysrq triggered crash\n")
+    daemon.last_words(tmp_path / "console", root=root)
+    assert "the last boot ended in Kernel panic" in (tmp_path / "console").read_text()

@@ -157,7 +157,7 @@ def test_the_clock_is_compared_with_the_date_of_an_answer() -> None:
     now = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
     assert parsing.clock("Sun, 22 Nov 2026 14:00:00 GMT", now, "x") == Clock(3599.5, "x")
     assert parsing.clock("", now, "x") is None
-    assert parsing.clock("Sun, 22 Nov 2026 14:00:00 -0000", now, "x") is None
+    assert parsing.clock("yesterday", now, "x") is None
 
 
 def test_nameservers_and_the_proxy_are_read() -> None:
