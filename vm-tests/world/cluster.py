@@ -13,7 +13,7 @@ from typing import Any
 import tools
 from world import apiserver, authenticator, controllers, etcd, kubeconfig, pki
 from world.cloud_controller import NODES, CloudController
-from world.facts import CLUSTER_DNS, CLUSTER_NAME, REGION
+from world.facts import CLUSTER_NAME, REGION
 from world.inventory import Instance, Inventory
 from world.kubeapi import Api
 from world.processes import Process, ProcessError, run
@@ -21,7 +21,7 @@ from world.reconciler import Reconciler
 from world.s3 import HOST as S3_HOST
 from world.s3 import ObjectStore
 from world.serving_approver import REQUESTS, ServingApprover
-from world.site import Site, wait_ready
+from world.site import Site, in_url, wait_ready
 
 ADMINISTRATORS = "system:masters"
 READY_TIMEOUT = 60.0
@@ -116,7 +116,7 @@ class Cluster:
             f'api-server = "{self.site.server}"',
             f'cluster-certificate = "{_base64(self._authority.certificate)}"',
             f'cluster-name = "{CLUSTER_NAME}"',
-            f'cluster-dns-ip = "{CLUSTER_DNS}"',
+            f'cluster-dns-ip = "{self.site.services.dns}"',
         ]
         if extra_pki:
             trusted = _base64(self._public.certificate)
@@ -137,7 +137,7 @@ class Cluster:
 
     def _connect(self) -> Api:
         authority, certificate, key = (self.site.path(f"pki/{name}") for name in ("ca.crt", "cloud.crt", "cloud.key"))
-        return Api(self.site.address, authority=authority, certificate=certificate, key=key)
+        return Api(in_url(self.site.address), authority=authority, certificate=certificate, key=key)
 
     def _kubectl(self) -> list[str | Path]:
         return [tools.binary("kubectl"), f"--kubeconfig={self.kubeconfig}"]
