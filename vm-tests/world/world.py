@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import tools
-from world import accelerator, namespaces, ownership, pki, shell, sts
+from world import accelerator, ec2, namespaces, ownership, pki, shell, sts
 from world.cluster import Cluster
 from world.facts import ZONE
 from world.inventory import Instance
@@ -109,7 +109,7 @@ class World:
             self._accelerator = accelerator.choose(verdict, self._image.kernel, self._image.initrd)
         with _step("world: region"):
             public = pki.authority("Simulated public CA")
-            self.region = undo.enter_context(Region(self._home, public.server(sts.HOST, names=[sts.HOST])))
+            self.region = undo.enter_context(Region(self._home, _aws(public)))
         with _step("world: cluster"):
             self._start_cluster(undo, public)
         undo.callback(self._terminate_all)
@@ -144,6 +144,10 @@ class World:
     def _terminate_all(self) -> None:
         for node in list(self._nodes):
             self.terminate(node)
+
+
+def _aws(public: pki.Authority) -> pki.Identity:
+    return public.server("aws", names=[sts.HOST, ec2.HOST])
 
 
 def _known_to_cluster(resident: Resident) -> Instance:
