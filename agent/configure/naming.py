@@ -1,6 +1,6 @@
 """Names and addresses of the node. The node name is the instance ID, whatever the host is called."""
 
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_network
 
 from agent.configure import rules
 from agent.configure.facts import Facts
@@ -10,6 +10,9 @@ from agent.configure.settings import Settings
 # EKS gives services 172.20.0.0/16 where the VPC begins with 10, and 10.100.0.0/16 elsewhere.
 _DNS_IN_TEN = "172.20.0.10"
 _DNS_ELSEWHERE = "10.100.0.10"
+# Where only the DNS service's address is known: EKS's own networks, else the smallest that EKS takes.
+_SERVICES = ("172.20.0.0/16", "10.100.0.0/16")
+_SMALLEST = {4: 24, 6: 108}
 
 
 def provider_id(facts: Facts) -> str:
@@ -43,6 +46,16 @@ def cluster_dns(settings: Settings, facts: Facts) -> list[str]:
         return [str(address) for address in settings.kubernetes.cluster_dns_ip]
     in_ten = any(network.startswith("10.") for network in facts.vpc_networks[:1])
     return [_DNS_IN_TEN if in_ten else _DNS_ELSEWHERE]
+
+
+def service_networks(settings: Settings, facts: Facts) -> list[str]:
+    """Return the networks of the cluster's services, as far as the addresses of its DNS tell."""
+    found = []
+    for text in cluster_dns(settings, facts):
+        smallest = ip_network(f"{text}/{_SMALLEST[6 if ':' in text else 4]}", strict=False)
+        usual = (each for each in map(ip_network, _SERVICES) if each.version == smallest.version)
+        found.append(str(next((each for each in usual if smallest.network_address in each), smallest)))
+    return list(dict.fromkeys(found))
 
 
 def node_ip(settings: Settings, facts: Facts) -> str | None:
