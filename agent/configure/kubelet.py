@@ -6,8 +6,9 @@ from typing import Any
 
 from agent.configure import naming
 from agent.configure.facts import Facts
+from agent.configure.kubernetes import Kubernetes
 from agent.configure.schema import Entries, Value, keys
-from agent.configure.settings import Kubernetes, Settings
+from agent.configure.settings import Settings
 from agent.model import FileSpec
 
 FOLDER = "/etc/kubernetes/kubelet"
