@@ -48,7 +48,7 @@ tools: .venv/ready ## build what the VMs need: tools root, Kubernetes, authentic
 
 vm-check: .venv/ready ## the VM scenarios that CI boots (root)
 	$(PY)/python -m tools all
-	$(PY)/pytest vm-tests
+	$(PY)/pytest vm-tests -m 'not full'
 
 vm-test: .venv/ready ## every VM scenario, and the table of results in vm-tests/RESULTS.md (root)
 	$(PY)/python -m tools all

@@ -21,7 +21,7 @@ class Link:
 CHAIN: tuple[Link, ...] = (
     Link("primary", checks_network.primary),
     Link("imds", checks_metadata.imds),
-    Link("clock", checks_metadata.clock),
+    Link("clock", checks_metadata.time),
     Link("user-data", checks_metadata.user_data),
     Link("role", checks_metadata.role, ("imds", "clock")),
     Link("dns", checks_network.dns, ("user-data",)),

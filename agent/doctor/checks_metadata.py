@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from agent import clock
 from agent.doctor.evidence import Configured, Evidence, Trouble
 from agent.doctor.report import Finding
 from agent.model import Verdict
@@ -10,10 +11,9 @@ NOT_ASKED = Finding("skipped", "", cause="not asked in this look")
 
 # The node's token lasts 15 minutes; EC2 renews role credentials well before their last 5.
 _EXPIRES_SOON = timedelta(minutes=5)
-# SigV4 refuses what is signed more than five minutes off. The Date of an answer has whole seconds, and may be late.
-_REFUSED_BEYOND = 300.0
-_NOTICED_BEYOND = 5.0
-_TIME = "allow UDP port 123 to 169.254.169.123 or settings.ntp.time-servers; see the journal of systemd-timesyncd"
+# The Date of an answer has whole seconds, and may be late.
+_NOTICED_BEYOND = timedelta(seconds=5)
+_TIME = "allow UDP port 123 to 169.254.169.123, or set settings.ntp.time-servers; see timedatectl timesync-status"
 _LOGS = "see the journal of node-agent-configure"
 _NEW_NODE = "correct the user data of the launch template or NodeClass, and launch a new node"
 
@@ -28,17 +28,17 @@ def imds(evidence: Evidence) -> Finding:
     return Finding("ok", f"answers: instance {seen.instance_id} in {seen.availability_zone}")
 
 
-def clock(evidence: Evidence) -> Finding:
-    seen = evidence.clock
-    if seen is None:
+def time(evidence: Evidence) -> Finding:
+    """Judge the clock by what servers told of theirs."""
+    off = evidence.clock_ahead
+    if off is None:
         return NOT_ASKED
-    side, seconds = ("ahead of", seen.ahead) if seen.ahead > 0 else ("behind", -seen.ahead)
-    said = f"{seconds:.0f} s {side} {seen.source}"
-    if seconds > _REFUSED_BEYOND:
-        return Finding("fail", f"the node's clock is {said}", "time is not synchronised: tokens are refused", _TIME)
-    if seconds > _NOTICED_BEYOND:
-        return Finding("warn", f"the node's clock is {said}", "time is not synchronised", _TIME)
-    return Finding("ok", f"agrees with {seen.source}")
+    said = f"the node's clock is {clock.spoken(off)}"
+    if clock.is_wrong(off):
+        return Finding("fail", said, "time is not synchronised, and AWS refuses the node's tokens until it is", _TIME)
+    if abs(off) > _NOTICED_BEYOND:
+        return Finding("warn", said, "time is not synchronised", _TIME)
+    return Finding("ok", f"right to {round(abs(off).total_seconds()) + 1} s")
 
 
 def user_data(evidence: Evidence) -> Finding:

@@ -5,32 +5,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from agent.doctor import chain, parsing
-from agent.doctor.evidence import (
-    Clock,
-    Endpoint,
-    Evidence,
-    Filesystem,
-    Identity,
-    KernelNews,
-    Machine,
-    Metadata,
-    Node,
-    Proxy,
-    PullFailure,
-    Resolution,
-    Role,
-    Serving,
-    Trouble,
-    Unit,
-    Uplink,
-)
+from agent import clock
+from agent.doctor import chain, evidence, parsing
+from agent.doctor.evidence import Evidence, Trouble
 from agent.doctor.report import Report, as_json
 from agent.errors import AgentError, FailedError, TemporaryError
 from agent.host import eks, files, imds, journal, kube, probe, status, systemd, vitals
@@ -100,21 +83,30 @@ class _Instance:
     """What instance metadata answered, and the client that asked."""
 
     imds: Imds
-    metadata: Metadata | Trouble
-    role: Role | Trouble
-    clock: Clock | None
+    metadata: evidence.Metadata | Trouble
+    role: evidence.Role | Trouble
+    clock_ahead: timedelta | None
     registry: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the API server answered, and how far the node's clock is ahead of its."""
+
+    identity: evidence.Identity | Trouble
+    node: evidence.Node | Trouble | None = None
+    clock_ahead: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Host:
     """What systemd and the journal answered."""
 
-    units: dict[str, Unit]
+    units: dict[str, evidence.Unit]
     failed: tuple[str, ...] | Trouble
-    serving: Serving
-    pull_failures: tuple[PullFailure, ...]
-    kernel: KernelNews
+    serving: evidence.Serving
+    pull_failures: tuple[evidence.PullFailure, ...]
+    kernel: evidence.KernelNews
 
 
 def _gather(root: Path, imds_url: str | None) -> Evidence:
@@ -127,14 +119,14 @@ def _gather(root: Path, imds_url: str | None) -> Evidence:
     seen = _reach(seen, cluster, root, run)
     instance = run.result(asked_instance, "instance metadata")
     if isinstance(instance, _Instance):
-        seen = replace(seen, metadata=instance.metadata, role=instance.role, clock=instance.clock)
+        seen = replace(seen, metadata=instance.metadata, role=instance.role, clock_ahead=instance.clock_ahead)
         asked_proxy = run.start(partial(_ask_proxy, root, instance.registry))
         seen = _authenticate(seen, cluster, instance, run)
-        through: Proxy | Trouble = run.result(asked_proxy, "the proxy")
+        through: evidence.Proxy | Trouble = run.result(asked_proxy, "the proxy")
         seen = replace(seen, proxy=through)
     else:
         seen = replace(seen, metadata=instance)
-    uplink: Uplink | Trouble = run.result(asked_links, "ip")
+    uplink: evidence.Uplink | Trouble = run.result(asked_links, "ip")
     return _with_host(replace(seen, uplink=uplink), run.result(asked_host, "systemd"))
 
 
@@ -173,14 +165,14 @@ def _look(root: Path) -> Evidence:
     snapshot = files.read_text(files.below(root, _SNAPSHOT)) or "{}"
     return replace(
         parsing.published(status.read_all(root=root), datetime.now(UTC)),
-        filesystems=tuple(Filesystem(path, *usage) for path, usage in usages if usage),
-        machine=Machine(*vitals.capacity()),
+        filesystems=tuple(evidence.Filesystem(path, *usage) for path, usage in usages if usage),
+        machine=evidence.Machine(*vitals.capacity()),
         containerd_socket=vitals.takes_connections(files.below(root, _CONTAINERD_SOCKET)),
         secondaries=parsing.secondaries(parsing.json_object(snapshot)),
     )
 
 
-def _ask_links() -> Uplink | Trouble:
+def _ask_links() -> evidence.Uplink | Trouble:
     routes = [*vitals.ip("-4", "route", "show", "default"), *vitals.ip("-6", "route", "show", "default")]
     return parsing.uplink(vitals.ip("address"), routes, vitals.ip("neighbour"))
 
@@ -206,34 +198,33 @@ def _last_words(unit: str, properties: dict[str, str]) -> str:
     return parsing.last_words(lines, _LAST_WORDS)
 
 
-def _serving(root: Path, kubelet: dict[str, str]) -> Serving:
+def _serving(root: Path, kubelet: dict[str, str]) -> evidence.Serving:
     since = kubelet.get("ActiveEnterTimestampMonotonic", "")
     waited = time.monotonic() - int(since) / 1e6 if since.isdecimal() and int(since) else 0.0
-    return Serving(files.below(root, _SERVING_CERTIFICATE).exists(), waited)
+    return evidence.Serving(files.below(root, _SERVING_CERTIFICATE).exists(), waited)
 
 
 def _ask_imds(url: str | None) -> _Instance:
     with imds.connect(url, deadline=_IMDS_SECONDS) as client:
         instance = client.instance()
-        clock = parsing.clock(client.counters.last_date, datetime.now(UTC), "instance metadata")
-        metadata = Metadata(instance.instance_id, instance.availability_zone)
+        metadata = evidence.Metadata(instance.instance_id, instance.availability_zone)
         registry = f"api.ecr.{instance.region}.{instance.domain}:443"
-        return _Instance(client, metadata, _attempt(partial(_ask_role, client)), clock, registry)
+        return _Instance(client, metadata, _attempt(partial(_ask_role, client)), client.clock_ahead, registry)
 
 
-def _ask_role(client: Imds) -> Role:
+def _ask_role(client: Imds) -> evidence.Role:
     credentials = client.credentials()
     if credentials is None:
         raise FailedError("the instance has no role", hint="launch it with an instance profile that has the node role")
-    return Role(credentials.expiration)
+    return evidence.Role(credentials.expiration)
 
 
-def _ask_proxy(root: Path, registry: str) -> Proxy:
+def _ask_proxy(root: Path, registry: str) -> evidence.Proxy:
     url = parsing.proxy_url(files.read_text(files.below(root, _PROXY_ENVIRONMENT)) or "")
     if not url:
-        return Proxy()
+        return evidence.Proxy()
     address, answer = probe.through_proxy(url, registry)
-    return Proxy(address, registry, answer)
+    return evidence.Proxy(address, registry, answer)
 
 
 def _read_cluster(root: Path) -> Cluster:
@@ -247,7 +238,7 @@ def _reach(seen: Evidence, cluster: Cluster | Trouble, root: Path, run: _Run) ->
         return replace(seen, endpoint=cluster)
     url = urlsplit(cluster.server)
     host, port = url.hostname or "", url.port or 443
-    seen = replace(seen, endpoint=Endpoint(host, port, cluster.name, cluster.node_name))
+    seen = replace(seen, endpoint=evidence.Endpoint(host, port, cluster.name, cluster.node_name))
     found = _attempt(partial(_resolve, host, port, root, run.pool))
     if isinstance(found, Trouble):
         return replace(seen, resolution=found)
@@ -258,7 +249,7 @@ def _reach(seen: Evidence, cluster: Cluster | Trouble, root: Path, run: _Run) ->
     return replace(seen, tls=_attempt(lambda: probe.handshake(connection, port, host, Path(cluster.ca_file))))
 
 
-def _resolve(host: str, port: int, root: Path, pool: Pool) -> Resolution:
+def _resolve(host: str, port: int, root: Path, pool: Pool) -> evidence.Resolution:
     configured = (files.read_text(files.below(root, path)) for path in _RESOLV_CONFS)
     servers = parsing.nameservers(next(filter(None, configured), ""))
     began = time.monotonic()
@@ -267,7 +258,7 @@ def _resolve(host: str, port: int, root: Path, pool: Pool) -> Resolution:
     except probe.ProbeError as error:
         asked = f"; asked {', '.join(servers)}" if servers else ""
         raise probe.ProbeError(error.kind, f"{error.message}{asked}") from error
-    return Resolution(addresses, time.monotonic() - began, servers)
+    return evidence.Resolution(addresses, time.monotonic() - began, servers)
 
 
 def _authenticate(seen: Evidence, cluster: Cluster | Trouble, instance: _Instance, run: _Run) -> Evidence:
@@ -277,22 +268,24 @@ def _authenticate(seen: Evidence, cluster: Cluster | Trouble, instance: _Instanc
     answers = run.result(run.start(partial(_ask_api, cluster, instance.imds)), cluster.server)
     if isinstance(answers, Trouble):
         return replace(seen, identity=answers)
-    return replace(seen, identity=answers[0], node=answers[1])
+    ahead = seen.clock_ahead if answers.clock_ahead is None else answers.clock_ahead
+    return replace(seen, identity=answers.identity, node=answers.node, clock_ahead=ahead)
 
 
-def _ask_api(cluster: Cluster, client: Imds) -> tuple[Identity | Trouble, Node | Trouble | None]:
+def _ask_api(cluster: Cluster, client: Imds) -> _Answers:
     with client:
         token = _attempt(lambda: eks.token(client, cluster.name))
     if isinstance(token, Trouble):
-        return replace(token, kind="token"), None
+        return _Answers(replace(token, kind="token"))
     api = Kube(cluster.server, cluster.ca_file, lambda: token.value, None)
     identity = _attempt(lambda: parsing.identity(api.post(_REVIEWS, _REVIEW)))
+    ahead = clock.ahead(api.date, datetime.now(UTC))
     if isinstance(identity, Trouble):
-        return identity, None
-    return identity, _attempt(partial(_ask_node, api, cluster.node_name))
+        return _Answers(identity, clock_ahead=ahead)
+    return _Answers(identity, _attempt(partial(_ask_node, api, cluster.node_name)), ahead)
 
 
-def _ask_node(api: Kube, name: str) -> Node:
+def _ask_node(api: Kube, name: str) -> evidence.Node:
     body = api.get(f"/api/v1/nodes/{name}")
     if body is None:
         raise probe.ProbeError("missing", f"the cluster has no Node {name}")

@@ -5,7 +5,7 @@ A field is the value, a `Trouble` where the probe failed, or None where nobody a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from agent.model import Verdict
@@ -34,14 +34,6 @@ class Uplink:
     addresses: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """By how many seconds the node's clock is ahead of a server's, and whose."""
-
-    ahead: float
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +197,7 @@ class Evidence:
 
     now: datetime
     uplink: Uplink | Probed = None
-    clock: Clock | None = None
+    clock_ahead: timedelta | None = None
     statuses: Mapping[str, Status] = field(default_factory=dict)
     configured: Configured | None = None
     metadata: Metadata | Probed = None

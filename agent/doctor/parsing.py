@@ -3,11 +3,10 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from agent.doctor.evidence import (
-    Clock,
     Configured,
     Evidence,
     Identity,
@@ -23,8 +22,6 @@ from agent.doctor.evidence import (
 from agent.model import Verdict
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
-# RFC 9110's one form of a date. email.utils reads more of them, and takes a tenth of the doctor's start.
-_HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 # A neighbour that the kernel has asked in vain; every other state says that it answers, or was not asked lately.
 _SILENT = {"FAILED", "INCOMPLETE"}
 # kubelet's klog: severity, month and day, time, thread, file; then what it says.
@@ -141,15 +138,6 @@ def _global_addresses(link: Mapping[str, Any]) -> list[str]:
         for address in _mappings(link.get("addr_info"))
         if address.get("scope") == "global"
     ]
-
-
-def clock(date: str, now: datetime, source: str) -> Clock | None:
-    """Compare the `Date` of an HTTP answer (whole seconds, so half a second is added) with the time here."""
-    try:
-        there = datetime.strptime(date, _HTTP_DATE).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return Clock((now - there).total_seconds() - 0.5, source)
 
 
 def nameservers(resolv_conf: str) -> tuple[str, ...]:

@@ -1,9 +1,13 @@
 """Block devices: which disks there are, what is on them, and file systems for those with nothing on them."""
 
+import array
+import fcntl
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent import nvme
 from agent.errors import FailedError
 from agent.host import commands, files
 from agent.model import Disk
@@ -14,6 +18,12 @@ _FORMAT_TIMEOUT = 240.0
 _BEGINNING = 1 << 16
 # blkid(8): nothing was found.
 _NOTHING = 2
+# NVME_IOCTL_ADMIN_CMD and struct nvme_passthru_cmd (linux/nvme_ioctl.h). The kernel lets everybody identify.
+_ADMIN_COMMAND = 0xC0484E41
+_PASSTHROUGH = struct.Struct("=BBHIIIQQIIIIIIIIII")
+_IDENTIFY = 0x06
+_CONTROLLER = 1  # what to identify (CNS)
+_IDENTIFY_MILLISECONDS = 2000
 
 
 def read_disks(root: Path = Path("/")) -> list[Disk]:
@@ -24,7 +34,7 @@ def read_disks(root: Path = Path("/")) -> list[Disk]:
     folder = files.below(root, "/sys/block")
     mounted = {number for number, _, _ in _mounts(root)}
     found = sorted(folder.iterdir(), key=Path.resolve) if folder.is_dir() else []
-    return [_read_disk(path, mounted) for path in found if _line(path / "hidden") != "1"]
+    return [_read_disk(path, mounted, root) for path in found if _line(path / "hidden") != "1"]
 
 
 def mounted_type(mount_point: str, root: Path = Path("/")) -> str | None:
@@ -61,13 +71,33 @@ def make_ext4(device: Path, label: str) -> None:
         raise FailedError(f"cannot make a file system on {device}: {said}", hint="see dmesg for errors of the disk")
 
 
-def _read_disk(path: Path, mounted: set[str]) -> Disk:
+def identify(device: Path) -> bytes:
+    """Return the identify page of an NVMe disk's controller, or nothing where the device has none."""
+    page = array.array("B", bytes(nvme.PAGE_BYTES))
+    address, _ = page.buffer_info()
+    command = bytearray(
+        _PASSTHROUGH.pack(
+            *(_IDENTIFY, 0, 0, 0, 0, 0, 0, address, 0, nvme.PAGE_BYTES, _CONTROLLER),
+            *(0, 0, 0, 0, 0, _IDENTIFY_MILLISECONDS, 0),
+        )
+    )
+    try:
+        with device.open("rb") as disk:
+            return page.tobytes() if fcntl.ioctl(disk, _ADMIN_COMMAND, command) == 0 else b""
+    except OSError:
+        return b""  # not NVMe, or not Amazon's: sysfs has told what there is
+
+
+def _read_disk(path: Path, mounted: set[str], root: Path) -> Disk:
     parts = [path, *(child for child in path.iterdir() if (child / "partition").exists())]
+    told = nvme.parse(identify(files.below(root, f"/dev/{path.name}"))) if path.name.startswith("nvme") else None
     return Disk(
         name=path.name,
         serial=_line(path / "device" / "serial"),
         size=int(_line(path / "size") or 0) * _SECTOR,
         in_use=any(_line(part / "dev") in mounted or _has_holders(part) for part in parts),
+        model=_line(path / "device" / "model"),
+        device_name=told.device_name if told else "",
     )
 
 

@@ -9,10 +9,12 @@ from agent.host import blockdev, files, status, systemd
 from agent.loop import Backoff
 from agent.model import Disk, FileSpec
 from agent.storage import plan
-from agent.storage.plan import Format, Memory, Mount, Plan, Signature
+from agent.storage.plan import Format, Memory, Mount, Plan, Probed, Signature
 
 # Under emulation NVMe disks have been seen to come more than a minute after the first process.
 _PATIENCE = 120.0
+# How long a better choice is waited for where the only disk to format is not named as the data volume.
+_SETTLE = 10.0
 # The check of a file system that was not unmounted comes before the mount.
 _MOUNT_TIMEOUT = 240.0
 _OFTEN = Backoff(first=0.1, cap=1.0)
@@ -36,19 +38,36 @@ def prepare(root: Path = Path("/"), *, patience: float = _PATIENCE) -> None:
 
 def _choose(root: Path, patience: float) -> Plan:
     try:
-        disks = loop.retry(partial(_candidates, root), within=patience, backoff=_OFTEN)
-        return plan.decide([(disk, _signature(_device(disk, root))) for disk in disks])
+        probed = loop.retry(partial(_candidates, root), within=patience, backoff=_OFTEN)
+        if not plan.is_certain(probed):
+            probed = _settled(root, min(patience, _SETTLE)) or probed
+        return plan.decide(probed)
     except TemporaryError:
         return plan.decide([])
     except FailedError as error:
         return Memory(error.message)
 
 
-def _candidates(root: Path) -> list[Disk]:
+def _candidates(root: Path) -> list[Probed]:
     found = plan.candidates(blockdev.read_disks(root))
     if not found:
         raise TemporaryError("no data volume yet")
-    return found
+    return [(disk, _signature(_device(disk, root))) for disk in found]
+
+
+def _settled(root: Path, within: float) -> list[Probed] | None:
+    """Return the candidates once one of them is certain, or None where that does not come."""
+
+    def look() -> list[Probed]:
+        probed = _candidates(root)
+        if not plan.is_certain(probed):
+            raise TemporaryError("none of the disks is the data volume for certain")
+        return probed
+
+    try:
+        return loop.retry(look, within=within, backoff=_OFTEN)
+    except TemporaryError:
+        return None
 
 
 def _signature(device: Path) -> Signature | None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from agent.doctor import parsing
 from agent.doctor.evidence import (
-    Clock,
     Configured,
     Evidence,
     Identity,
@@ -151,13 +150,6 @@ def test_a_gateway_that_was_asked_in_vain_is_silent() -> None:
 
 def test_a_host_without_interfaces() -> None:
     assert isinstance(parsing.uplink([LOOPBACK], [], []), Trouble)
-
-
-def test_the_clock_is_compared_with_the_date_of_an_answer() -> None:
-    now = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
-    assert parsing.clock("Sun, 22 Nov 2026 14:00:00 GMT", now, "x") == Clock(3599.5, "x")
-    assert parsing.clock("", now, "x") is None
-    assert parsing.clock("yesterday", now, "x") is None
 
 
 def test_nameservers_and_the_proxy_are_read() -> None:

@@ -148,6 +148,13 @@ class Node:
         self._monitor.execute("system_powerdown")
         self._process.wait(timeout)
 
+    def start(self) -> None:
+        """Start a stopped instance: the same machine, with what its user data is now."""
+        if self._process.running:
+            raise NodeError(f"{self.instance_id} runs; power it off first")
+        self._disconnect()
+        self._switch_on()
+
     def kill(self) -> None:
         """Cut the power."""
         self._process.kill()

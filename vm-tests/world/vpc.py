@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Self
 
 from world import eni as enis
@@ -91,10 +92,11 @@ class Vpc:
         """Attach a machine of the control plane under VPC addresses; what it sends goes by the gateway."""
         gateway = str(self.subnets[0].gateway)
         namespaces.join(netns, "eth0", self.netns, f"cp{next(self._links)}", mtu=MTU, bridge=BRIDGE)
-        for address in addresses:
-            run(["ip", "-n", netns, "address", "add", f"{address}/32", "dev", "eth0"])
+        for address in map(ip_address, addresses):
+            run(["ip", "-n", netns, "address", "add", f"{address}/{address.max_prefixlen}", "dev", "eth0", "nodad"])
         run(["ip", "-n", netns, "route", "add", gateway, "dev", "eth0", "scope", "link"])
         run(["ip", "-n", netns, "route", "add", "default", "via", gateway, "dev", "eth0"])
+        run(["ip", "-n", netns, "route", "add", "default", "via", ROUTER6, "dev", "eth0"])
 
     def _set_up(self) -> None:
         run(["sysctl", "--quiet", "--write", *SYSCTLS], netns=self.netns)
