@@ -1,7 +1,7 @@
 """Verdicts on what the API server says: TLS, authentication and the Node object."""
 
 from agent.doctor.checks_metadata import NOT_ASKED
-from agent.doctor.evidence import Endpoint, Evidence, Node, Trouble
+from agent.doctor.evidence import Endpoint, Evidence, Metadata, Node, Trouble
 from agent.doctor.remedy import Remedy, failed
 from agent.doctor.report import Finding
 
@@ -61,15 +61,21 @@ def authentication(evidence: Evidence) -> Finding:
         return failed(seen, _AUTHENTICATION)
     expected = f"system:node:{evidence.endpoint.node_name}"
     if seen.user != expected:
-        return Finding(
-            "fail",
-            f"the cluster sees {seen.user or 'nobody'}, and the node calls itself {expected}",
-            "the access entry is not of type EC2, or maps the role to another name",
-            "make the node role's access entry of type EC2",
-        )
+        said = f"the cluster sees {seen.user or 'nobody'}, and the node calls itself {expected}"
+        return Finding("fail", said, *_misnamed(seen.user, evidence))
     if "system:nodes" not in seen.groups:
         return Finding("fail", f"{seen.user} is not in the group system:nodes", *_AUTHENTICATION["forbidden"])
     return Finding("ok", f"the cluster sees {seen.user}")
+
+
+def _misnamed(user: str, evidence: Evidence) -> Remedy:
+    """Tell who changed the name: an access entry of type EC2 gives the instance ID."""
+    if isinstance(evidence.metadata, Metadata) and user == f"system:node:{evidence.metadata.instance_id}":
+        return Remedy("settings.kubernetes.hostname-override renames the node", "remove it from the user data")
+    return Remedy(
+        "the access entry is not of type EC2, or maps the role to another name",
+        "make the node role's access entry of type EC2",
+    )
 
 
 def node(evidence: Evidence) -> Finding:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from agent.doctor.checks_metadata import NOT_ASKED
-from agent.doctor.evidence import Endpoint, Evidence, Proxy, Trouble, Uplink
+from agent.doctor.evidence import Endpoint, Evidence, Metadata, Proxy, Trouble, Uplink
 from agent.doctor.remedy import Remedy, failed
 from agent.doctor.report import Finding
 
@@ -13,12 +13,12 @@ _SLOW_RESOLUTION = 1.0
 
 _PRIMARY = {
     "missing": Remedy("the image has no driver for it", "use an instance type with an ENA interface (Nitro)"),
-    "down": Remedy("the interface is down", "see the journal of systemd-networkd"),
-    "carrier": Remedy("the interface has no carrier", "see that the ENI is attached; stop and start the instance"),
+    "down": Remedy("systemd-networkd has not brought it up", "see the journal of systemd-networkd"),
+    "carrier": Remedy("the ENI is detached, or its host has failed", "stop and start the instance"),
     "address": Remedy(
         "DHCP gave it none", "see the journal of systemd-networkd, and that the subnet's DHCP options exist"
     ),
-    "route": Remedy("DHCP gave it no router", "see `ip route`, and the journal of systemd-networkd"),
+    "route": Remedy("DHCP gave it no router", "see the subnet's DHCP options, and the journal of systemd-networkd"),
     "gateway": Remedy("the VPC router does not answer", "see that the ENI is attached to its subnet"),
 }
 _DNS = {
@@ -65,8 +65,9 @@ def primary(evidence: Evidence) -> Finding:
     trouble = _uplink_trouble(seen)
     if trouble is not None:
         finding = failed(trouble, _PRIMARY)
-        # Whatever it looks like here, the way to the API server is free.
-        return replace(finding, status="warn") if isinstance(evidence.connection, str) else finding
+        # Whatever it looks like here, what a node needs is reached.
+        reached = isinstance(evidence.connection, str) and isinstance(evidence.metadata, Metadata)
+        return replace(finding, status="warn") if reached else finding
     said = f"{seen.name} has {', '.join(seen.addresses)}, gateway {', '.join(seen.gateways)}, MTU {seen.mtu}"
     if seen.mtu < _SMALLEST_MTU:
         return Finding("warn", said, "an MTU this small breaks IPv6", "check what sets the MTU of the interface")
