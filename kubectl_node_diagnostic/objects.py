@@ -16,6 +16,7 @@ NODES = "/api/v1/nodes"
 ON_NODE = "node"
 # The name of an object is a DNS subdomain: nothing else may become part of a path.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_CUT_BYTES = 1024
 _DETAIL = re.compile(r"; (bytes|sha256)=([0-9a-f]+)(?=;|$)")
 
 
@@ -34,12 +35,18 @@ class Capture:
     @property
     def size(self) -> int | None:
         """The bundle's size in bytes, where the agent says it (the peer's does not)."""
-        found = dict(_DETAIL.findall(self.message)).get("bytes", "")
+        found = self._details.get("bytes", "")
         return int(found) if found.isdecimal() and len(found) < 16 else None
 
     @property
     def sha256(self) -> str:
-        return str(dict(_DETAIL.findall(self.message)).get("sha256", ""))
+        return self._details.get("sha256", "")
+
+    @property
+    def _details(self) -> dict[str, str]:
+        # The agent cuts its messages at 1 KiB, within a character of four bytes: the last detail may be half a one.
+        whole = len(self.message.encode()) <= _CUT_BYTES - 4
+        return dict(_DETAIL.findall(self.message if whole else self.message.rpartition(";")[0]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def whole(summary: Summary) -> str:
         _doctor(summary, others=True),
         _rows("not whole", summary.failed),
         _rows("cut at its limit", summary.cut),
-        _rows("largest", sorted(summary.rows, key=lambda row: -row.size)[:5]),
+        _rows("largest", sorted((row for row in summary.rows if row.size), key=lambda row: -row.size)[:5]),
         _listed("errors", summary.peer_errors),
         _listed("notes", summary.notes),
     ]

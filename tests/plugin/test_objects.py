@@ -50,6 +50,13 @@ def test_size_and_digest_are_read_from_the_message() -> None:
     assert (ended.size, ended.sha256) == (12, "ab01")
 
 
+def test_a_detail_that_the_agent_cut_off_is_not_believed() -> None:
+    message = f"done; failed={'x' * 980}; bytes=12; sha256=" + "ab" * 32
+    ended = objects.parse(found(completed(message=message[:1024]))).ended
+    assert ended is not None
+    assert (ended.size, ended.sha256) == (12, "")
+
+
 @pytest.mark.parametrize("message", ["done", "done; bytes=; sha256=", "bytes=1", "done; bytes=99999999999999999999"])
 def test_a_message_without_them_is_fine(message: str) -> None:
     ended = objects.parse(found(completed(message=message))).ended
