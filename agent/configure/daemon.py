@@ -17,14 +17,16 @@ from typing import Any
 from agent import log, loop
 from agent.configure import diff, naming, render, report, settings, userdata
 from agent.configure.facts import Facts
+from agent.configure.merging import Document
 from agent.configure.render import Rendered
 from agent.configure.settings import Checked
-from agent.configure.userdata import Document
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
 from agent.host import files, imds, kernel, status, systemd
 from agent.host.imds import Imds
 from agent.model import FileSpec, Verdict
 
+# What the image's maker sets, below user data, and what the machine's owner sets, above it.
+IMAGE_DEFAULTS = "/usr/share/node-agent/conf.d"
 OVERRIDES = "/etc/node-agent/conf.d"
 PUBLIC_BUNDLE = "/usr/share/node-agent/ca-bundle.crt"
 # The names of the rendered files, beside them: where they are gone, it is gone with them.
@@ -76,7 +78,8 @@ def configure(root: Path, imds_url: str | None, *, dry_run: bool) -> None:
 
 def check(paths: Sequence[Path], *, as_json: bool) -> bool:
     """Print what files of user data come to, merged in their order, and return whether a node could join with it."""
-    checked = settings.check([userdata.decode(_read_given(path), path.name) for path in paths])
+    found = (userdata.decode(_read_given(path), path.name) for path in paths)
+    checked = settings.check([document for documents in found for document in documents])
     sys.stdout.write(report.as_json(checked) if as_json else report.as_text(checked))
     return checked.settings is not None
 
@@ -104,7 +107,7 @@ def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
 def _read(metadata: Imds, root: Path) -> Inputs:
     instance = metadata.instance()
     sent = userdata.decode(metadata.user_data(), _USER_DATA)
-    checked = settings.check([sent, *_overrides(root)])
+    checked = settings.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
     facts = Facts(
         instance,
         cpus=kernel.online_cpus(),
@@ -114,12 +117,16 @@ def _read(metadata: Imds, root: Path) -> Inputs:
         public_bundle=files.read_text(files.below(root, PUBLIC_BUNDLE), limit=_BUNDLE_LIMIT),
     )
     failed = checked.settings is None
-    return Inputs(facts, checked, "absent" if sent.blank else "invalid" if failed else "ok")
+    return Inputs(
+        facts, checked, "absent" if all(document.blank for document in sent) else "invalid" if failed else "ok"
+    )
 
 
-def _overrides(root: Path) -> list[Document]:
-    paths = sorted(files.below(root, OVERRIDES).glob("*.toml"))
-    return [userdata.decode(_read_given(path), f"{OVERRIDES}/{path.name}") for path in paths]
+def _given(root: Path, folder: str) -> list[Document]:
+    """Return the settings in a folder of the node, by the order of their files' names."""
+    paths = sorted(files.below(root, folder).glob("*.toml"))
+    found = (userdata.decode(_read_given(path), f"{folder}/{path.name}") for path in paths)
+    return [document for documents in found for document in documents]
 
 
 def _read_given(path: Path) -> bytes:

@@ -15,8 +15,7 @@ NETWORKS = ("10.0.0.0/16", "2600:1f14::/56")
 
 
 def rendered(name: str) -> tuple[FileSpec, ...]:
-    document = userdata.decode((GOLDEN / name / "user-data.toml").read_bytes(), "user data")
-    checked = settings.check([document])
+    checked = settings.check(userdata.decode((GOLDEN / name / "user-data.toml").read_bytes(), "user data"))
     assert checked.settings is not None, checked.verdicts
     facts = Facts(
         INSTANCE,
