@@ -7,6 +7,7 @@ from typing import Any
 from agent.configure import flags, naming, providers, reserves
 from agent.configure.facts import Facts
 from agent.configure.kubernetes import Kubernetes
+from agent.configure.lift import OWNED
 from agent.configure.schema import Entries, Value, keys
 from agent.configure.settings import Settings
 from agent.model import FileSpec
@@ -119,14 +120,15 @@ def _optional(kubernetes: Kubernetes) -> dict[str, Any]:
 
 def _cgroups(settings: Settings) -> dict[str, str]:
     """Return the groups that reservations are for; kubelet takes none beside CPUs that are reserved by number."""
-    by_number = settings.kubernetes.reserved_cpus or settings.kubelet.config.get("reservedSystemCPUs")
-    by_number = by_number or flags.value(settings, "reserved-cpus")
+    by_flag = any(flags.name(flag) == "reserved-cpus" for flag in settings.kubelet.flags)
+    by_number = settings.kubernetes.reserved_cpus or by_flag
     return {} if by_number else {"kubeReservedCgroup": "/runtime", "systemReservedCgroup": "/system"}
 
 
 def _drop_in(own: Mapping[str, Any]) -> list[FileSpec]:
-    """Return the user's fields under the name that nodeadm gives them."""
-    return [FileSpec(f"{_DROP_INS}/40-nodeadm.conf", _json({**own, **_KIND}), 0o600)] if own else []
+    """Return the user's fields that are no settings, under the name that nodeadm gives them."""
+    fields = {field: value for field, value in own.items() if field not in OWNED}
+    return [FileSpec(f"{_DROP_INS}/40-nodeadm.conf", _json({**fields, **_KIND}), 0o600)] if fields else []
 
 
 def _static_pods(kubernetes: Kubernetes) -> list[FileSpec]:
@@ -150,7 +152,7 @@ def _flags(settings: Settings, facts: Facts) -> list[str]:
         "hostname-override": naming.node_name(settings, facts),
         "kubeconfig": _KUBECONFIG,
         "node-ip": naming.node_ip(settings, facts),
-        "node-labels": ",".join(f"{name}={value}" for name, value in sorted(flags.labels(settings).items())),
+        "node-labels": ",".join(f"{name}={value}" for name, value in sorted(settings.kubernetes.node_labels.items())),
         "runtime-cgroups": "/runtime.slice/containerd.service",
         **providers.flags(settings, facts),
     }
