@@ -1,9 +1,13 @@
 """Whole passes against a metadata service, below a root of their own."""
 
+import itertools
 import json
 import os
 import re
+import signal
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -176,6 +180,148 @@ def test_a_dry_run_prints_the_difference_and_writes_nothing(
     assert '-  "maxPods": 110,' in lines
     assert '+  "maxPods": 58,' in lines
     assert snapshot(tmp_path) == before
+
+
+def identity(root: Path) -> Path:
+    return root / "var/lib/node-agent/identity.json"
+
+
+def kubelet_state(root: Path, policy: str = "none") -> Path:
+    """Lay kubelet's state out as an instance leaves it on the data volume."""
+    state = root / "var/lib/kubelet"
+    (state / "pki").mkdir(parents=True)
+    (state / "pki/kubelet-server-current.pem").write_text("of another node")
+    (state / "pods/0a1b/volumes").mkdir(parents=True)
+    (state / "cpu_manager_state").write_text(json.dumps({"policyName": policy, "checksum": 1}))
+    (root / "var/lib/containerd").mkdir(parents=True)
+    return state
+
+
+def test_another_instance_drops_what_kubelet_kept_and_keeps_the_images(
+    tmp_path: Path, url: str, metadata: Metadata
+) -> None:
+    configure(tmp_path, url)
+    state = kubelet_state(tmp_path)
+    configure(tmp_path, url)
+    assert (state / "pki/kubelet-server-current.pem").exists()
+    metadata.set("dynamic/instance-identity/document", json.dumps({**IDENTITY, "instanceId": "i-0fedcba9876543210"}))
+    body = configure(tmp_path, url)
+    assert (body["nodeName"], body["providerId"]) == ("i-0fedcba9876543210", "aws:///us-west-2a/i-0fedcba9876543210")
+    assert list(state.iterdir()) == []
+    assert (tmp_path / "var/lib/containerd").exists()
+    assert "i-0123456789abcdef0" not in "".join(
+        path.read_text() for path in (tmp_path / "etc").rglob("*") if path.is_file()
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "setting", "goes"),
+    [
+        ("none", 'cpu-manager-policy = "static"', True),
+        ("none", "max-pods = 50", True),
+        ("none", 'container-log-max-size = "20Mi"', False),
+    ],
+    ids=["policy", "reservation", "neither"],
+)
+def test_state_of_another_policy_goes(
+    tmp_path: Path, url: str, metadata: Metadata, policy: str, setting: str, goes: bool
+) -> None:
+    configure(tmp_path, url)
+    state = kubelet_state(tmp_path, policy)
+    metadata.set("user-data", document(f'cluster-dns-ip = "172.20.0.10"\n{setting}'))
+    configure(tmp_path, url)
+    assert (state / "cpu_manager_state").exists() is not goes
+    assert (state / "pki/kubelet-server-current.pem").exists()
+
+
+def test_without_a_record_only_a_state_of_another_policy_goes(tmp_path: Path, url: str) -> None:
+    state = kubelet_state(tmp_path, "static")
+    configure(tmp_path, url)
+    assert not (state / "cpu_manager_state").exists()
+    assert (state / "pki/kubelet-server-current.pem").exists()
+    assert json.loads(identity(tmp_path).read_text())["instance_id"] == "i-0123456789abcdef0"
+
+
+# What a run is killed at, by the n-th event of the interpreter: each is a step of a write or of a removal.
+STEPS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "open")
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+root, url, left = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+
+def count(event, arguments):
+    global left
+    if event in {steps} and str(root) in str(arguments[0]):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+from agent.configure import daemon
+sys.addaudithook(count)
+daemon.configure(root, url, dry_run=False)
+"""
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Return what is to outlast a run: everything but the status, which tells the time."""
+    kept = (path for path in root.rglob("*") if path.is_file() and "run" not in path.relative_to(root).parts)
+    return {str(path.relative_to(root)): path.read_bytes() for path in kept}
+
+
+def test_a_run_that_is_killed_anywhere_is_made_up_for_by_the_next(tmp_path: Path, url: str, metadata: Metadata) -> None:
+    before = document('cluster-dns-ip = "172.20.0.10"\nlog-level = 4', '[settings.dns]\nname-servers = ["10.0.0.2"]')
+    after = document('cluster-dns-ip = "172.20.0.10"', '[settings.ntp]\ntime-servers = ["10.0.0.3"]')
+    metadata.set("user-data", after)
+    configure(tmp_path / "clean", url)
+    kills = 0
+    for step in itertools.count(1, 3):
+        root = tmp_path / str(step)
+        metadata.set("user-data", before)
+        configure(root, url)
+        metadata.set("user-data", after)
+        argv = [sys.executable, "-c", KILLED.replace("{steps}", repr(STEPS)), str(root), url, str(step)]
+        done = subprocess.run(argv, capture_output=True, check=False, timeout=60)
+        kills += done.returncode == -signal.SIGKILL
+        configure(root, url)
+        assert tree(root) == tree(tmp_path / "clean"), step
+        if done.returncode == 0:
+            break
+    assert kills > 10
+
+
+def test_runs_at_once_leave_one_tree(tmp_path: Path, url: str) -> None:
+    configure(tmp_path / "clean", url)
+    argv = [sys.executable, "-m", "agent", "configure", "--root", str(tmp_path / "busy"), "--imds", url]
+    runs = [subprocess.Popen(argv, stderr=subprocess.DEVNULL) for _ in range(4)]
+    assert [run.wait(60) for run in runs] == [0] * 4
+    assert tree(tmp_path / "busy") == tree(tmp_path / "clean")
+    assert not list((tmp_path / "busy").rglob(".node-agent"))
+
+
+def test_a_wrong_clock_is_waited_for_and_then_said(tmp_path: Path, url: str, metadata: Metadata) -> None:
+    metadata.clock_ahead = 3 * 3600
+    inputs = daemon.read_patiently(tmp_path, url, clock_within=1)
+    assert inputs.facts.instance.instance_id == "i-0123456789abcdef0"
+    body = status(tmp_path)
+    assert body["state"] == "waiting"
+    assert re.search(r"the node's clock is (3 h|2 h 59 min) behind", str(body["message"]))
+
+
+def test_a_clock_that_gets_right_is_waited_for_no_longer(tmp_path: Path, url: str, metadata: Metadata) -> None:
+    metadata.clock_ahead = 3 * 3600
+    report = tmp_path / "run/node-agent/configure.json"
+
+    def correct_once_it_is_said() -> None:
+        try:
+            waiting.until(report.exists, 20, "configure says what it waits for", interval=0.02)
+        finally:
+            metadata.clock_ahead = 0
+
+    corrector = threading.Thread(target=correct_once_it_is_said)
+    corrector.start()
+    daemon.read_patiently(tmp_path, url, clock_within=60)
+    corrector.join()
+    assert "clock" in str(status(tmp_path)["message"])
 
 
 def test_metadata_that_refuses_is_said_in_the_status(tmp_path: Path, url: str, metadata: Metadata) -> None:
