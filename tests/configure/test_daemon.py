@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from configure.killed import tree
-from configure.samples import API_SERVER, INSTANCE, document
+from configure.samples import API_SERVER, INSTANCE, PEM, base64_of, document
 
 from agent.configure import daemon, reserves
 from agent.errors import FailedError, SettingsError
@@ -180,6 +180,23 @@ def test_a_dry_run_prints_the_difference_and_writes_nothing(
     assert '-  "maxPods": 110,' in lines
     assert '+  "maxPods": 58,' in lines
     assert snapshot(tmp_path) == before
+
+
+def test_single_files_and_hash_links_of_a_distrusted_certificate_go(
+    tmp_path: Path, url: str, metadata: Metadata
+) -> None:
+    folder = tmp_path / "etc/ssl/certs"
+    folder.mkdir(parents=True)
+    for name in ("corporate", "leaf"):
+        (folder / f"{name}.pem").write_text(PEM[name])
+    (folder / "0a1b2c3d.0").symlink_to("corporate.pem")
+    (folder / "dangling.0").symlink_to("nowhere.pem")
+    configure(tmp_path, url)
+    assert (folder / "corporate.pem").exists()
+    bundle = f'[settings.pki.bad]\ndata = "{base64_of(PEM["corporate"])}"\n'
+    metadata.set("user-data", document('cluster-dns-ip = "172.20.0.10"', bundle))
+    configure(tmp_path, url)
+    assert {path.name for path in folder.iterdir()} == {"leaf.pem", "dangling.0"}
 
 
 def identity(root: Path) -> Path:
