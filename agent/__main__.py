@@ -38,10 +38,13 @@ def _settings_check(options: argparse.Namespace) -> int:
     return 0 if daemon.check(options.files, as_json=options.json) else 78
 
 
-def _storage(_options: argparse.Namespace) -> None:
+def _storage(options: argparse.Namespace) -> None:
     from agent.storage import daemon
 
-    daemon.prepare()
+    if options.instance_store:
+        daemon.use_instance_store()
+    else:
+        daemon.prepare()
 
 
 def _network(options: argparse.Namespace) -> None:

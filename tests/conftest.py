@@ -9,8 +9,11 @@ import pytest
 
 EFFECTS = ("open", "os.", "shutil.", "socket.", "subprocess.", "tempfile.")
 TESTS = Path(__file__).parent
-# Tests of effects: the host layer, the rooms' daemons, the command line, the units, the measures.
-FREE = ("host/", "units/", "bench/", "test_daemon", "test_main", "test_loop", "test_log", "test_repository")
+# Tests of effects: the host layer, the rooms' daemons, what other programs say, the command line, the measures.
+FREE = (
+    *("host/", "units/", "bench/", "test_daemon", "test_programs"),
+    *("test_main", "test_loop", "test_log", "test_repository"),
+)
 armed = [False]
 
 

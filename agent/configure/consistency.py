@@ -52,7 +52,20 @@ def _conflicts(kubernetes: Kubernetes) -> Iterator[tuple[str, Any, str]]:
         yield from _default(reason, kubernetes, *names)
     if kubernetes.cpu_manager_policy_options and kubernetes.cpu_manager_policy != "static":
         yield from _default("only cpu-manager-policy static has options", kubernetes, "cpu_manager_policy_options")
+    yield from _too_short(kubernetes)
     yield from _without_grace(kubernetes)
+
+
+def _too_short(kubernetes: Kubernetes) -> Iterator[tuple[str, Any, str]]:
+    shutdown = ("shutdown_grace_period", "shutdown_grace_period_for_critical_pods")
+    if any(0 < seconds(getattr(kubernetes, name)) < 1 for name in shutdown):
+        yield from _default("a shutdown grace period must be 0s or at least 1s", kubernetes, *shutdown)
+    if seconds(kubernetes.container_log_monitor_interval or "10s") < 3:
+        reason = "container-log-monitor-interval must be at least 3s"
+        yield from _default(reason, kubernetes, "container_log_monitor_interval")
+    if seconds(kubernetes.cpu_manager_reconcile_period or "10s") <= 0:
+        reason = "cpu-manager-reconcile-period must be above 0s"
+        yield from _default(reason, kubernetes, "cpu_manager_reconcile_period")
 
 
 def _without_grace(kubernetes: Kubernetes) -> Iterator[tuple[str, Any, str]]:

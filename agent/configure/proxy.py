@@ -1,13 +1,16 @@
 """The proxy settings of containerd, kubelet and our own uploads, as an environment file."""
 
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from agent.configure import naming
+from agent.configure import naming, rules
 from agent.configure.facts import Facts
+from agent.configure.schema import RefusedError, dotted
 from agent.configure.settings import Settings
-from agent.model import FileSpec
+from agent.model import FileSpec, Verdict
 
 PATH = "/etc/network/proxy.env"
+VARIABLES = frozenset({"HTTPS_PROXY", "NO_PROXY"})
 # Redundant on purpose: Go takes networks and bare IPv6 addresses, Python neither, curl each from some version on.
 # 169.254.170.23 and fd00:ec2::23 are EKS Pod Identity's.
 _ALWAYS_DIRECT = (
@@ -21,11 +24,21 @@ def files(settings: Settings, facts: Facts) -> list[FileSpec]:
 
     HTTP_PROXY is never set: what speaks plain HTTP here speaks to instance metadata.
     """
-    proxy = settings.network.https_proxy
+    proxy = url(settings)
     direct = ",".join(no_proxy(settings, facts)) if proxy else ""
     pairs = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "NO_PROXY": direct, "no_proxy": direct}
     text = "".join(f"{name}={value}\n" for name, value in pairs.items())
     return [FileSpec(PATH, text.encode(), 0o600 if "@" in proxy else 0o644)]
+
+
+def url(settings: Settings) -> str:
+    """Return the proxy's URL: [settings.network]'s, else the one among the variables of every service."""
+    if settings.network.https_proxy:
+        return settings.network.https_proxy
+    try:
+        return rules.proxy(_variables(settings).get("HTTPS_PROXY", ""))
+    except RefusedError:
+        return ""
 
 
 def no_proxy(settings: Settings, facts: Facts) -> list[str]:
@@ -33,16 +46,50 @@ def no_proxy(settings: Settings, facts: Facts) -> list[str]:
     kubernetes = settings.kubernetes
     wanted = [
         *settings.network.no_proxy,
+        *_listed(settings),
         *_ALWAYS_DIRECT,
         urlsplit(kubernetes.api_server).hostname or "",
         naming.node_ip(settings, facts) or "",
         *naming.cluster_dns(settings, facts),
+        *naming.service_networks(settings, facts),
         *facts.vpc_networks,
         ".svc",
         f".{kubernetes.cluster_domain}",
         ".cluster.local",
+        *_private_names(facts),
     ]
     if "*" in wanted:
         return ["*"]
     distinct = {entry.lower(): entry for entry in reversed(wanted) if entry}
     return list(reversed(distinct.values()))
+
+
+def remarks(settings: Settings) -> Iterator[Verdict]:
+    variables = _variables(settings)
+    refused = [("HTTPS_PROXY", rules.proxy.says)] if variables.get("HTTPS_PROXY") and not url(settings) else []
+    if variables.get("NO_PROXY") and not _listed(settings):
+        refused.append(("NO_PROXY", rules.no_proxy.says))
+    for name, says in refused:
+        path = dotted(("environment", "default", name))
+        yield Verdict(path, "warning", f"the value is refused: must be {says}; it is ignored", "user data")
+
+
+def _variables(settings: Settings) -> Mapping[str, str]:
+    return {name.upper(): value for name, value in settings.environment.get("default", {}).items()}
+
+
+def _listed(settings: Settings) -> tuple[str, ...]:
+    try:
+        return rules.no_proxy(_variables(settings).get("NO_PROXY", "").split(","))
+    except RefusedError:
+        return ()
+
+
+def _private_names(facts: Facts) -> list[str]:
+    """Return the domains whose names have addresses of the VPC: instances, clusters' and interface endpoints' own.
+
+    A regional service such as ECR keeps its public name behind a private endpoint: only the user can know.
+    """
+    region, domain = facts.instance.region, facts.instance.domain
+    found = [f".{region}.eks.{domain}", f".{region}.vpce.{domain}"]
+    return [".internal", *found] if (facts.local_hostname or "").rstrip(".").endswith(".internal") else found

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from configure.samples import API_SERVER, INSTANCE, document
 
-from agent.configure import daemon, kubelet
+from agent.configure import daemon, reserves
 from agent.errors import FailedError, SettingsError
 from world import imds, waiting
 from world.metadata import Fault, Metadata
@@ -72,7 +72,7 @@ def test_a_pass_renders_a_tree_and_says_who_the_node_is(tmp_path: Path, url: str
     assert body["apiServer"] == API_SERVER
     assert body["userData"] == "ok"
     config = json.loads((tmp_path / "etc/kubernetes/kubelet/config.json").read_text())
-    assert config["kubeReserved"]["cpu"] == f"{kubelet.cpu_reserve(os.cpu_count() or 1)}m"
+    assert config["kubeReserved"]["cpu"] == f"{reserves.cpu_millicores(os.cpu_count() or 1)}m"
     assert (tmp_path / "etc/hostname").read_text() == "ip-10-0-0-20.us-west-2.compute.internal\n"
     assert stat.S_IMODE((tmp_path / "etc/kubernetes/kubelet/kubeconfig").stat().st_mode) == 0o600
 
