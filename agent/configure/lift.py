@@ -103,6 +103,23 @@ _FLAGS: Mapping[str, tuple[str, Callable[[str], object]]] = {
 }
 
 
+def agreed(own: Mapping[str, Any], decided: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a user's own KubeletConfiguration with what was `decided` of the fields that are settings.
+
+    A drop-in with the value that was refused, or that a later document changed, would win over config.json.
+    """
+    result = {name: dict(each) if isinstance(each, dict) else each for name, each in own.items()}
+    for field in _FIELDS:
+        table, _, last = field.rpartition(".")
+        into = result.get(table) if table else result
+        if not isinstance(into, dict) or last not in into:
+            continue
+        source = _table(decided, table) if table else decided
+        del into[last]
+        into |= {last: source[last]} if last in source else {}
+    return result
+
+
 def fields() -> Mapping[str, str]:
     """Return the fields of KubeletConfiguration that are settings, with the setting that each is."""
     return {field: name for field, (name, _) in _FIELDS.items()}
