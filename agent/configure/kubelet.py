@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agent.configure import flags, naming, providers, reserves
+from agent.configure import flags, lift, naming, providers, reserves
 from agent.configure.facts import Facts
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.lift import OWNED
@@ -33,10 +33,11 @@ _CIPHERS = [
 
 def files(settings: Settings, facts: Facts) -> list[FileSpec]:
     authority = "".join(certificate.pem for certificate in settings.kubernetes.cluster_certificate)
+    decided = config(settings, facts)
     return [
-        FileSpec(_CONFIG, _json(config(settings, facts)), 0o600),
+        FileSpec(_CONFIG, _json(decided), 0o600),
         FileSpec(f"{_DROP_INS}/README", _DROP_INS_NOTE.encode()),
-        *_drop_in(settings.kubelet.config),
+        *_drop_in(lift.agreed(settings.kubelet.config, decided)),
         FileSpec(_KUBECONFIG, _json(_kubeconfig(settings.kubernetes, naming.node_name(settings, facts))), 0o600),
         FileSpec(f"{FOLDER}/flags.env", f'KUBELET_FLAGS="{" ".join(_flags(settings, facts))}"\n'.encode()),
         FileSpec(AUTHORITY, authority.encode()),

@@ -61,6 +61,7 @@ class Value:
 
     `kubelet` is the field of KubeletConfiguration that it becomes as it is, `renders` whatever else it becomes. A key
     with neither is accepted, not applied. With `fixed` the node always does that, and another value is not applied.
+    A `secret` is never shown; one that only `holds_secret` is not when it is refused, and else without them.
     """
 
     rule: Rule[[object], Any]
@@ -69,6 +70,7 @@ class Value:
     kubelet: str = ""
     required: bool = False
     secret: bool = False
+    holds_secret: bool = False
     fixed: object = None
 
     @property
@@ -196,7 +198,7 @@ class _Reader:
         try:
             value = spec.rule(raw)
         except RefusedError as reason:
-            shown = "the value" if spec.secret else _show(raw)
+            shown = "the value" if spec.secret or spec.holds_secret else _show(raw)
             instead = "it is ignored" if default in {None, "", ()} else f"{_show(default)} is used instead"
             rest = "" if spec.required else f"; {instead}"
             self._say(path, level, f"{shown} is refused: must be {str(reason) or spec.rule.says}{rest}")

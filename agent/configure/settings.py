@@ -30,7 +30,7 @@ from agent.model import Verdict
 
 # A document of a megabyte may hold thousands of bad keys; nobody reads them all, and a status file has its limit.
 _MOST_VERDICTS = 100
-_NOT_RUN = "it is not run; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
+_CURE = "; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:
     if document.problem is not None:
         yield document.problem
     if document.unread:
-        yield Verdict("", "warning" if usable else "error", f"{document.unread}: {_NOT_RUN}", document.source)
+        level, cure = ("warning", "") if usable else ("error", _CURE)
+        yield Verdict("", level, f"{document.unread}, which is not run{cure}", document.source)
     yield from document.remarks
 
 
