@@ -7,7 +7,6 @@ from typing import Any
 from agent.configure import flags, lift, naming, providers, reserves
 from agent.configure.facts import Facts
 from agent.configure.kubernetes import Kubernetes
-from agent.configure.lift import OWNED
 from agent.configure.schema import Entries, Value, keys
 from agent.configure.settings import Settings
 from agent.model import FileSpec
@@ -127,9 +126,8 @@ def _cgroups(settings: Settings) -> dict[str, str]:
 
 
 def _drop_in(own: Mapping[str, Any]) -> list[FileSpec]:
-    """Return the user's fields that are no settings, under the name that nodeadm gives them."""
-    fields = {field: value for field, value in own.items() if field not in OWNED}
-    return [FileSpec(f"{_DROP_INS}/40-nodeadm.conf", _json({**fields, **_KIND}), 0o600)] if fields else []
+    """Return the user's fields under the name that nodeadm gives them."""
+    return [FileSpec(f"{_DROP_INS}/40-nodeadm.conf", _json({**own, **_KIND}), 0o600)] if own else []
 
 
 def _static_pods(kubernetes: Kubernetes) -> list[FileSpec]:
