@@ -4,8 +4,6 @@ They run in a root of their own with the containerd of the node image's release,
 kernel settings of a node, for which kubelet gives up in the end: what counts is how far it comes.
 """
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,11 +84,11 @@ def test_containerd_sees_what_was_set(dumped: dict[str, str]) -> None:
 def running(tree: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     kubelet = binary("kubelet")
     with log.open("wb") as output:
-        process = subprocess.Popen(inside(KUBELET, tree, kubelet), stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(inside(KUBELET, tree, kubelet), stdout=output, stderr=output)
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()  # and with it, by --kill-child, all that runs inside
             process.wait()
 
 
