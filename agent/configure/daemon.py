@@ -5,7 +5,6 @@ work of systemd, as kubelet.service requires this unit.
 """
 
 import contextlib
-import json
 import math
 import os
 import sys
@@ -17,18 +16,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import clock, log, loop
-from agent.configure import diff, identity, naming, providers, render, report, settings, userdata
+from agent.configure import diff, identity, naming, providers, render, report, settings, trust, userdata
 from agent.configure.facts import Facts
+from agent.configure.merging import Document
 from agent.configure.render import Rendered
 from agent.configure.settings import Checked
-from agent.configure.userdata import Document
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
-from agent.host import files, imds, kernel, status, systemd
+from agent.host import files, imds, kernel, owned, status, systemd
 from agent.host.imds import Imds
 from agent.model import FileSpec, Verdict
 
 T = TypeVar("T")
 
+# What the image's maker sets, below user data, and what the machine's owner sets, above it.
+IMAGE_DEFAULTS = "/usr/share/node-agent/conf.d"
 OVERRIDES = "/etc/node-agent/conf.d"
 PUBLIC_BUNDLE = "/usr/share/node-agent/ca-bundle.crt"
 # The names of the rendered files, beside them: where they are gone, it is gone with them.
@@ -76,7 +77,11 @@ def _pass(root: Path, imds_url: str | None, *, live: bool, dry_run: bool) -> Non
         if dry_run:
             sys.stdout.write(_preview(rendered.files, root))
             return
-        changed = _write(rendered.files, root) | _drop_stale(inputs, root)
+        changed = (
+            owned.write_set(rendered.files, RECORD, root=root)
+            | _drop_stale(inputs, root)
+            | _drop_distrusted(inputs, root)
+        )
         if live:
             _touch(rendered, changed)
     except AgentError as error:
@@ -88,7 +93,8 @@ def _pass(root: Path, imds_url: str | None, *, live: bool, dry_run: bool) -> Non
 
 def check(paths: Sequence[Path], *, as_json: bool) -> bool:
     """Print what files of user data come to, merged in their order, and return whether a node could join with it."""
-    checked = settings.check([userdata.decode(_read_given(path), path.name) for path in paths])
+    found = (userdata.decode(_read_given(path), path.name) for path in paths)
+    checked = settings.check([document for documents in found for document in documents])
     sys.stdout.write(report.as_json(checked) if as_json else report.as_text(checked))
     return checked.settings is not None
 
@@ -141,7 +147,7 @@ def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
 def _read(metadata: Imds, root: Path) -> Inputs:
     instance = metadata.instance()
     sent = userdata.decode(metadata.user_data(), _USER_DATA)
-    checked = settings.check([sent, *_overrides(root)])
+    checked = settings.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
     facts = Facts(
         instance,
         cpus=kernel.online_cpus(),
@@ -152,7 +158,9 @@ def _read(metadata: Imds, root: Path) -> Inputs:
         providers=_programs(files.below(root, providers.PROGRAMS)),
     )
     failed = checked.settings is None
-    return Inputs(facts, checked, "absent" if sent.blank else "invalid" if failed else "ok")
+    return Inputs(
+        facts, checked, "absent" if all(document.blank for document in sent) else "invalid" if failed else "ok"
+    )
 
 
 def _programs(folder: Path) -> frozenset[str]:
@@ -160,9 +168,11 @@ def _programs(folder: Path) -> frozenset[str]:
     return frozenset(path.name for path in found if path.is_file() and os.access(path, os.X_OK))
 
 
-def _overrides(root: Path) -> list[Document]:
-    paths = sorted(files.below(root, OVERRIDES).glob("*.toml"))
-    return [userdata.decode(_read_given(path), f"{OVERRIDES}/{path.name}") for path in paths]
+def _given(root: Path, folder: str) -> list[Document]:
+    """Return the settings in a folder of the node, by the order of their files' names."""
+    paths = sorted(files.below(root, folder).glob("*.toml"))
+    found = (userdata.decode(_read_given(path), f"{folder}/{path.name}") for path in paths)
+    return [document for documents in found for document in documents]
 
 
 def _read_given(path: Path) -> bytes:
@@ -217,21 +227,6 @@ def _say(state: str, message: str, root: Path, details: Mapping[str, Any]) -> No
     status.write("configure", state, message, root=root, **details)
 
 
-def _write(wanted: Sequence[FileSpec], root: Path) -> frozenset[str]:
-    """Write every file, remove those of an earlier pass that are wanted no more, and return what changed.
-
-    The record names files before they are written and until they are removed, so that a killed pass loses none.
-    """
-    before = _recorded(root)
-    names = frozenset(spec.path for spec in wanted)
-    if not names <= before:
-        _record(before | names, root)
-    changed = files.write_files(wanted, root=root)
-    removed = frozenset(path for path in before - names if files.remove_file(path, root=root))
-    _record(names, root)
-    return changed | removed
-
-
 def _drop_stale(inputs: Inputs, root: Path) -> frozenset[str]:
     """Remove what another instance or other settings left in kubelet's state, and return what was there.
 
@@ -250,21 +245,23 @@ def _drop_stale(inputs: Inputs, root: Path) -> frozenset[str]:
     return dropped
 
 
-def _recorded(root: Path) -> frozenset[str]:
-    text = files.read_text(files.below(root, RECORD))
-    try:
-        return frozenset(json.loads(text)["files"]) if text else frozenset()
-    except ValueError:  # somebody wrote to it: no reason not to join
-        return frozenset()
+def _drop_distrusted(inputs: Inputs, root: Path) -> frozenset[str]:
+    """Remove single files and links of certificates that the store leaves out, or they would be believed all the same.
 
-
-def _record(paths: frozenset[str], root: Path) -> None:
-    body = json.dumps({"schemaVersion": 1, "files": sorted(paths)}, indent=2) + "\n"
-    files.write_file(FileSpec(RECORD, body.encode()), root=root)
+    A certificate that is trusted again is in the store.
+    """
+    marks = trust.distrusted(inputs.checked.settings) if inputs.checked.settings else frozenset()
+    folders = [folder for folder in trust.SCANNED if files.below(root, folder).is_dir()] if marks else []
+    found = [f"{folder}/{path.name}" for folder in folders for path in files.below(root, folder).iterdir()]
+    texts = ((path, files.read_text(files.below(root, path).resolve())) for path in found if path != trust.STORE)
+    removed = [
+        path for path, text in texts if text and trust.betrays(text, marks) and files.remove_file(path, root=root)
+    ]
+    return frozenset({trust.STORE}) if removed else frozenset()
 
 
 def _preview(wanted: Sequence[FileSpec], root: Path) -> str:
-    stale = _recorded(root) - {spec.path for spec in wanted}
+    stale = owned.recorded(RECORD, root=root) - {spec.path for spec in wanted}
     paths = stale | {spec.path for spec in wanted}
     found = {path: files.read_regular(files.below(root, path), limit=_BUNDLE_LIMIT) for path in paths}
     return diff.unified(

@@ -42,7 +42,7 @@ def integer(least: int, most: int) -> Rule[[object], int]:
 
 
 def choice(*names: str) -> Rule[[object], str]:
-    @rule("string", f"one of {', '.join(names)}")
+    @rule("string", f"one of {', '.join(name or 'nothing' for name in names)}")
     def read(raw: object) -> str:
         if not isinstance(raw, str) or raw not in names:
             raise RefusedError
@@ -238,7 +238,7 @@ def json_value(_name: str, raw: object) -> object:
         raise RefusedError
     if isinstance(raw, float) and not abs(raw) < float("inf"):  # also refuses what is not a number
         raise RefusedError
-    if raw is not None and not isinstance(raw, str | int | float):
+    if not isinstance(raw, str | int | float):
         raise RefusedError
     return raw
 

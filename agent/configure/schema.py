@@ -6,8 +6,11 @@ verdict is an error, and there is no value as a whole.
 
 import dataclasses
 import difflib
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from agent.model import Verdict
@@ -17,7 +20,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Path = tuple[str, ...]
 _LONGEST_SHOWN = 60
+_LONGEST_KEY = 320  # a label's name and its prefix
+_BARE = re.compile(r"[A-Za-z0-9_-]{1,320}")
+MOST_COMPARED = 100
 _INT64 = 1 << 63
+_KINDS: Mapping[type, str] = {
+    dict: "a table",
+    list: "a list",
+    tuple: "a list",
+    float: "a fraction",
+    NoneType: "nothing",
+}
 NOT_APPLIED = "accepted, not applied: it has no effect on this image"
 
 
@@ -48,6 +61,7 @@ class Value:
 
     `kubelet` is the field of KubeletConfiguration that it becomes as it is, `renders` whatever else it becomes. A key
     with neither is accepted, not applied. With `fixed` the node always does that, and another value is not applied.
+    A `secret` is never shown; one that only `holds_secret` is not when it is refused, and else without them.
     """
 
     rule: Rule[[object], Any]
@@ -56,6 +70,7 @@ class Value:
     kubelet: str = ""
     required: bool = False
     secret: bool = False
+    holds_secret: bool = False
     fixed: object = None
 
     @property
@@ -132,10 +147,9 @@ def read(kind: type[T], tree: Mapping[str, object], sources: Mapping[Path, str])
     return Reading(None if failed else value, accepted, tuple(reader.verdicts))
 
 
-def dotted(path: Path) -> str:
+def dotted(path: Path, *, below: str = "settings") -> str:
     """Return a path as it stands in TOML, `settings.kubernetes.node-labels."example.com/team"`."""
-    bare = (part if part.replace("-", "").replace("_", "").isalnum() else f'"{part}"' for part in path)
-    return ".".join(("settings", *bare))
+    return ".".join((below, *(part if _BARE.fullmatch(part) else json.dumps(part[:_LONGEST_KEY]) for part in path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +164,9 @@ class _Reader:
         for name, (target, spec, default) in known.items():
             found = self._key(spec, (*path, name), table.get(name), default)
             if found is not None:
-                values[target], accepted[name] = found
-            elif default not in {None, "", ()} and isinstance(spec, Value):
+                values[target], said = found
+                accepted |= {name: said} if said != {} else {}
+            elif default not in {None, "", ()} and isinstance(spec, Value) and spec.applied:
                 accepted[name] = default
         self._name_strangers(path, table, list(known))
         return kind(**values), accepted
@@ -183,7 +198,7 @@ class _Reader:
         try:
             value = spec.rule(raw)
         except RefusedError as reason:
-            shown = "the value" if spec.secret else _show(raw)
+            shown = "the value" if spec.secret or spec.holds_secret else _show(raw)
             instead = "it is ignored" if default in {None, "", ()} else f"{_show(default)} is used instead"
             rest = "" if spec.required else f"; {instead}"
             self._say(path, level, f"{shown} is refused: must be {str(reason) or spec.rule.says}{rest}")
@@ -223,7 +238,8 @@ class _Reader:
     def _name_strangers(self, path: Path, table: Mapping[str, object], known: list[str]) -> None:
         for name in table:
             if name not in known:
-                self._warn((*path, name), unknown(name, known))
+                # Comparing takes time; of thousands of strangers nobody reads the last ones.
+                self._warn((*path, name), unknown(name, known if len(self.verdicts) < MOST_COMPARED else ()))
 
     def _warn(self, path: Path, message: str) -> None:
         self._say(path, "warning", message)
@@ -258,4 +274,4 @@ def _show(raw: object) -> str:
     if isinstance(raw, str):
         text = ascii(redact(raw))
         return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…'"
-    return {dict: "a table", list: "a list", float: "a fraction"}.get(type(raw), "a date or time")
+    return _KINDS.get(type(raw), "a date or time")

@@ -56,6 +56,7 @@ HEALTHY = Evidence(
     },
     configured=Configured("ok", ""),
     metadata=Metadata(NODE, "us-west-2a"),
+    clock_ahead=timedelta(seconds=0.4),
     role=Role(NOW + timedelta(hours=6)),
     endpoint=Endpoint("api.demo.example", 443, "demo", NODE),
     resolution=Resolution(("10.0.0.5",), 0.01, ("10.0.0.2",)),
@@ -130,6 +131,8 @@ BROKEN = {
         "eth1 degraded: no address",
     ),
     "no IMDS": ({"metadata": Trouble("server", "IMDS cannot be reached", "see the route")}, "imds", "see the route"),
+    "clock far behind": ({"clock_ahead": -timedelta(days=3, hours=2)}, "clock", "3 d 2 h behind"),
+    "clock ahead": ({"clock_ahead": timedelta(minutes=6)}, "clock", "UDP port 123"),
     "must-have key missing": (
         {"configured": Configured("failed", "bad", (verdict("warning"), verdict("error")))},
         "user-data",
