@@ -56,7 +56,6 @@ HEALTHY = Evidence(
     },
     configured=Configured("ok", ""),
     metadata=Metadata(NODE, "us-west-2a"),
-    clock_ahead=timedelta(seconds=0.4),
     role=Role(NOW + timedelta(hours=6)),
     endpoint=Endpoint("api.demo.example", 443, "demo", NODE),
     resolution=Resolution(("10.0.0.5",), 0.01, ("10.0.0.2",)),
