@@ -69,10 +69,15 @@ def _console(options: argparse.Namespace) -> None:
 
         return doctor.examine()
 
+    def announce(found: Report) -> None:
+        from agent.announce import daemon as announcing
+
+        announcing.announce(found)
+
     if options.last_words:
         daemon.last_words(options.output)
     else:
-        daemon.cycle(options.output, examine)
+        daemon.cycle(options.output, daemon.Doctor(examine, announce))
 
 
 def _console_decode(options: argparse.Namespace) -> None:

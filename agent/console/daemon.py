@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from agent.doctor import chain, report, summary
 from agent.doctor.parsing import kernel_news, published
 from agent.doctor.report import Report
 from agent.errors import AgentError, FailedError
-from agent.host import commands, console, files, journal, status, vitals
+from agent.host import commands, console, files, journal, status, systemd, vitals
 from agent.host.commands import Finished
 from agent.host.console import Port
 
@@ -41,27 +41,55 @@ _UNITS = ("systemctl", "status", "--all", "--lines=0", "--no-pager", "--full", "
 _FAILED = ("systemctl", "list-units", "--failed", "--plain", "--no-pager")
 
 
-def cycle(output: Path, examine: Callable[[], Report], *, root: Path = Path("/")) -> None:
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """The doctor, and who tells the cluster of its report.
+
+    Their modules take their time to load, so whoever makes one loads them when they are called.
+    """
+
+    examine: Callable[[], Report]
+    announce: Callable[[Report], None]
+
+
+def cycle(output: Path, doctor: Doctor, *, root: Path = Path("/")) -> None:
     """Write a cycle. The first of a boot comes twice: at once what the daemons have said, then the whole.
 
-    `examine` is the doctor. Its modules take their time to load, so whoever passes it loads them when it is called.
+    Where the console is switched off, the doctor's report is published all the same.
     """
-    chosen = settings.parse(files.read_text(files.below(root, settings.PATH)))
-    if not chosen.enabled:
-        return
     last = status.read("console", root=root)
-    number = _number(last)
     # Whoever names another output is a person, and does not wait.
     if last is not None and output == CONSOLE and _stopped_within(_APART - _age(last)):
         return
+    if not _chosen(root).enabled:
+        doctor.announce(_told(doctor.examine()))
+        _remember(root, "off", "settings.console.enabled is false", _number(last))
+        return
     with console.opened(output) as port:
-        if last is None:
-            number += 1
-            _write(port, root, number, _glance(root))
-            log.get("console").info("the first headline of this boot is out")
+        _write_cycle(port, doctor, _number(last), root)
+
+
+def _write_cycle(port: Port, doctor: Doctor, last: int, root: Path) -> None:
+    number = last + 1
+    if last == 0:
+        _write(port, root, number, _told(_glance(root)))
+        log.get("console").info("the first headline of this boot is out")
         number += 1
-        found = examine()
-        _write(port, root, number, found, more=_host_sections(root, found, chosen))
+    found = _told(doctor.examine())
+    try:
+        _write(port, root, number, found, more=_host_sections(root, found, _chosen(root)))
+    finally:
+        doctor.announce(found)
+
+
+def _chosen(root: Path) -> Settings:
+    return settings.parse(files.read_text(files.below(root, settings.PATH)))
+
+
+def _told(found: Report) -> Report:
+    """Return the report, whose headline `systemctl status` of the console's unit shows from now on."""
+    systemd.notify(f"STATUS={report.as_line(found)}")
+    return found
 
 
 def _stopped_within(seconds: float) -> bool:
@@ -71,6 +99,8 @@ def _stopped_within(seconds: float) -> bool:
 
 def last_words(output: Path, *, root: Path = Path("/")) -> None:
     """Write the headline once more, as the last thing on the console before the machine goes down."""
+    if not _chosen(root).enabled:
+        return
     number = _number(status.read("console", root=root)) + 1
     with console.opened(output) as port:
         _write(port, root, number, _glance(root))

@@ -12,7 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from agent import clock
-from agent.doctor import chain, evidence, parsing
+from agent.doctor import chain, evidence, history, parsing
 from agent.doctor.evidence import Evidence, Trouble
 from agent.doctor.report import Report, as_json
 from agent.errors import AgentError, FailedError, TemporaryError
@@ -55,7 +55,11 @@ _KERNEL_LINES = 2000
 
 def examine(*, root: Path = Path("/"), imds_url: str | None = None) -> Report:
     """Look at everything, within 10 s, and publish the report where /run can be written."""
-    report = chain.examine(_gather(root, imds_url))
+    seen = _gather(root, imds_url)
+    published = files.read_text(files.below(root, REPORT))
+    report = history.followed(chain.examine(seen), published, datetime.now(UTC))
+    if isinstance(seen.node, evidence.Node):
+        report = replace(report, announced=seen.node.announced)
     with contextlib.suppress(FailedError):  # who asked gets the report all the same
         files.write_file(FileSpec(REPORT, as_json(report).encode()), root=root)
     return report

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from agent.doctor.report import Announced
 from agent.model import Verdict
 
 
@@ -89,13 +90,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The Node object: its Ready condition, its taints' keys, and the pressure conditions that are true."""
+    """The Node object: its Ready condition, its taints' keys, the pressure conditions that are true, and ours."""
 
     ready: str
     reason: str = ""
     message: str = ""
     taints: tuple[str, ...] = ()
     pressures: tuple[str, ...] = ()
+    announced: Announced = field(default_factory=Announced)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from agent.doctor.evidence import (
     Unit,
     Uplink,
 )
+from agent.doctor.report import CONDITION, Announced
 from agent.model import Verdict
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
@@ -79,7 +80,13 @@ def node(body: Mapping[str, Any]) -> Node:
         message=str(ready.get("message", "")),
         taints=tuple(str(taint.get("key", "")) for taint in _mappings(_mapping(body, "spec").get("taints"))),
         pressures=tuple(name for name in _PRESSURES if conditions.get(name, {}).get("status") == "True"),
+        announced=_announced(_mapping(body, "metadata"), conditions.get(CONDITION, {})),
     )
+
+
+def _announced(metadata: Mapping[str, Any], condition: Mapping[str, Any]) -> Announced:
+    fields = ("status", "reason", "message", "lastTransitionTime")
+    return Announced(str(metadata.get("uid", "")), *(str(condition.get(key, "")) for key in fields))
 
 
 def unit(name: str, properties: Mapping[str, str], last_words: str = "") -> Unit:

@@ -17,12 +17,9 @@ from agent.console.decode import newest
 from agent.doctor.report import Check, Report
 from agent.errors import FailedError, TemporaryError
 from agent.host import status
+from agent.model import CONSOLE_SECTIONS
 
-HOST_SECTIONS = (
-    *("kubelet", "containerd", "ipamd", "node-agent", "systemd", "networkd", "interfaces", "routes", "apiserver"),
-    *("disk", "memory", "cpu", "dmesg"),
-)
-SECTIONS = ("doctor", "statuses", *HOST_SECTIONS)
+SECTIONS = ("doctor", "statuses", *CONSOLE_SECTIONS)
 
 
 @pytest.fixture
@@ -44,6 +41,9 @@ def examine() -> Report:
     return Report((Check("fail", "10.0.0.5:443 did not answer", "", "allow it", id="tcp"),))
 
 
+DOCTOR = daemon.Doctor(examine, announce=lambda _report: None)
+
+
 def begins(path: Path) -> list[list[str]]:
     lines = path.read_text().splitlines()
     return [line.split("|", 5) for line in lines if line.startswith("NODE-AGENT::BEGIN")]
@@ -51,7 +51,7 @@ def begins(path: Path) -> list[list[str]]:
 
 def test_the_first_cycle_of_a_boot_is_there_before_anything_is_asked(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     short, whole = begins(output)
     assert short[1] == "1"
     assert whole[1] == "2"
@@ -63,7 +63,7 @@ def test_the_first_cycle_of_a_boot_is_there_before_anything_is_asked(root: Path,
 def test_a_later_cycle_is_written_once(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
     status.write("console", "ok", root=root, cycle=41)
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     assert [marker[1] for marker in begins(output)] == ["42"]
     said = status.read("console", root=root)
     assert said is not None
@@ -72,7 +72,7 @@ def test_a_later_cycle_is_written_once(root: Path, tmp_path: Path) -> None:
 
 def test_a_cycle_is_read_back_with_all_its_sections(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     decoded = newest(output.read_bytes())
     assert decoded is not None
     assert not decoded.missing
@@ -86,7 +86,7 @@ def test_a_cycle_is_read_back_with_all_its_sections(root: Path, tmp_path: Path) 
 def test_a_node_agent_that_cannot_write_its_status_still_says_everything(root: Path, tmp_path: Path) -> None:
     (root / "run/node-agent/console.json").mkdir()
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     assert len(begins(output)) == 2
 
 
@@ -97,7 +97,7 @@ def test_a_port_that_nobody_reads_costs_a_cycle_and_nothing_else(root: Path) -> 
     master, slave = pty.openpty()
     started = time.monotonic()
     with pytest.raises(TemporaryError, match="then nothing"):
-        daemon.cycle(Path(os.ttyname(slave)), examine, root=root)
+        daemon.cycle(Path(os.ttyname(slave)), DOCTOR, root=root)
     assert time.monotonic() - started < 15
     os.close(slave)
     os.close(master)
@@ -124,7 +124,7 @@ def test_a_terminal_gets_no_more_than_the_budget(root: Path) -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    daemon.cycle(Path(os.ttyname(slave)), examine, root=root)
+    daemon.cycle(Path(os.ttyname(slave)), DOCTOR, root=root)
     while b"NODE-AGENT::END" not in got or not got.endswith(b"\n"):
         assert reader.is_alive()
     ended.set()
@@ -139,7 +139,7 @@ def test_a_terminal_gets_no_more_than_the_budget(root: Path) -> None:
 
 def test_decode_prints_the_newest_cycle(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     daemon.decode(output)
     printed = capsys.readouterr().out
     assert printed.startswith("cycle 2 of ")
@@ -148,7 +148,7 @@ def test_decode_prints_the_newest_cycle(root: Path, tmp_path: Path, capsys: pyte
 
 def test_decode_reads_standard_input(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     command = [sys.executable, "-m", "agent", "console", "decode", "-"]
     ended = subprocess.run(command, input=output.read_bytes(), capture_output=True, timeout=30, check=True)
     assert ended.stdout.startswith(b"cycle 2 of ")
@@ -156,7 +156,7 @@ def test_decode_reads_standard_input(root: Path, tmp_path: Path) -> None:
 
 def test_decode_says_what_is_missing(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     whole = output.read_bytes()
     output.write_bytes(whole[whole.rindex(b"NODE-AGENT::BEGIN") + 10 :])
     with pytest.raises(FailedError, match="its beginning is lost"):
@@ -186,18 +186,18 @@ def choose(root: Path, **chosen: object) -> None:
 def test_sections_can_be_chosen(root: Path, tmp_path: Path) -> None:
     choose(root, sections=["dmesg", "disk"])
     status.write("console", "ok", root=root, cycle=1)
-    daemon.cycle(tmp_path / "console", examine, root=root)
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root)
     assert titles(tmp_path / "console") == ["doctor", "statuses", "disk", "dmesg"]
 
 
 def test_the_console_can_be_switched_off(root: Path, tmp_path: Path) -> None:
     choose(root, enabled=False)
-    daemon.cycle(tmp_path / "console", examine, root=root)
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root)
     assert not (tmp_path / "console").exists()
 
 
 def test_the_last_words_are_the_headline_and_nobody_is_asked(root: Path, tmp_path: Path) -> None:
-    daemon.cycle(tmp_path / "console", examine, root=root)
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root)
     daemon.last_words(tmp_path / "last", root=root)
     assert titles(tmp_path / "last") == ["doctor", "statuses"]
     assert "settings.kubernetes.cluster-certificate: is not a certificate" in (tmp_path / "last").read_text()[-500:]

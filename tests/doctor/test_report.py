@@ -5,6 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent import agent_version
 from agent.doctor.report import Check, Report, as_json, as_line, as_text
 
 SIGNED = "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=0123456789abcdef0123456789abcdef"
@@ -17,12 +18,17 @@ WORDS = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=300)
 def test_json_has_the_published_shape() -> None:
     assert json.loads(as_json(Report((OK, FAIL, SKIPPED)))) == {
         "schemaVersion": 1,
+        "agentVersion": agent_version(),
+        "examinedAt": "",
         "healthy": False,
+        "failed": True,
         "headline": {
             "id": "tcp",
             "message": "10.0.0.5:443 did not answer; likely cause: a security group drops it",
             "action": "allow TCP 443",
         },
+        "since": "",
+        "trouble": None,
         "checks": [
             {"id": "imds", "status": "ok", "evidence": "answers", "cause": "", "action": ""},
             {
