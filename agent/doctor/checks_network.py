@@ -1,15 +1,21 @@
 """Verdicts on the network: the primary interface, the way to the API server as far as TCP, the proxy, other ENIs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.doctor.checks_metadata import NOT_ASKED
-from agent.doctor.evidence import Endpoint, Evidence, Metadata, Proxy, Trouble, Uplink
+from agent.doctor.evidence import Endpoint, Evidence, Metadata, Proxy, Secondary, Trouble, Uplink
 from agent.doctor.remedy import Remedy, failed
 from agent.doctor.report import Finding
 
 # IPv6 needs this much on every link (RFC 8200); below it the kernel drops a link's IPv6 addresses.
 _SMALLEST_MTU = 1280
 _SLOW_RESOLUTION = 1.0
+# What the network daemon calls an ENI that is not usable yet; metadata is whole within 12 s, the rest takes no time.
+_ON_ITS_WAY = frozenset({"link-missing", "link-seen", "metadata-pending", "configuring"})
+_USABLE_WITHIN = 60.0
+_NETWORK_JOURNAL = "see the journal of node-agent-network"
+_ENI_ACTION = "see that EC2 has attached it and given it addresses; then the journal of node-agent-network"
 
 _PRIMARY = {
     "missing": Remedy("the image has no driver for it", "use an instance type with an ENA interface (Nitro)"),
@@ -143,10 +149,18 @@ def enis(evidence: Evidence) -> Finding:
         return Finding("ok", "the node has no secondary ENI")
     bad = [eni for eni in evidence.secondaries if eni.state == "degraded"]
     if bad:
-        said = "; ".join(f"{eni.name} {eni.state}: {eni.reason}" for eni in bad)
-        return Finding("fail", said, "pods on this ENI have no network", "see the journal of node-agent-network")
-    waiting = [eni for eni in evidence.secondaries if eni.state != "ready"]
-    if waiting:
-        said = "; ".join(f"{eni.name} {eni.state}: {eni.reason}".rstrip(": ") for eni in waiting)
-        return Finding("warn", said, "it was attached or detached just now", "wait a minute")
-    return Finding("ok", f"{', '.join(eni.name for eni in evidence.secondaries)} ready")
+        return Finding("fail", _states(bad), "pods on this ENI have no network", _NETWORK_JOURNAL)
+    waiting = [eni for eni in evidence.secondaries if eni.state in _ON_ITS_WAY]
+    return _on_their_way(waiting) if waiting else Finding("ok", _states(evidence.secondaries))
+
+
+def _on_their_way(enis: Sequence[Secondary]) -> Finding:
+    late = [eni for eni in enis if eni.seconds > _USABLE_WITHIN]
+    if not late:
+        return Finding("warn", _states(enis), "it was attached or detached just now", "wait a minute")
+    said = f"{_states(late)}, for {late[0].seconds:.0f} s"
+    return Finding("fail", said, "metadata or the kernel does not show all of it", _ENI_ACTION)
+
+
+def _states(enis: Sequence[Secondary]) -> str:
+    return "; ".join(f"{eni.name} {eni.state}: {eni.reason}".rstrip(": ") for eni in enis)

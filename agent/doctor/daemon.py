@@ -172,7 +172,7 @@ def _look(root: Path) -> Evidence:
         filesystems=tuple(evidence.Filesystem(path, *usage) for path, usage in usages if usage),
         machine=evidence.Machine(*vitals.capacity()),
         containerd_socket=vitals.takes_connections(files.below(root, _CONTAINERD_SOCKET)),
-        secondaries=parsing.secondaries(parsing.json_object(snapshot)),
+        secondaries=parsing.secondaries(parsing.json_object(snapshot), time.monotonic()),
     )
 
 

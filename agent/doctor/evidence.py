@@ -157,11 +157,12 @@ class PullFailure:
 
 @dataclass(frozen=True, slots=True)
 class Secondary:
-    """A secondary ENI as the network daemon publishes it."""
+    """A secondary ENI as the network daemon publishes it, and for how many seconds it has been in its state."""
 
     name: str
     state: str
     reason: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

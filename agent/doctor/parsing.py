@@ -162,17 +162,22 @@ def proxy_url(environment: str) -> str:
     return ""
 
 
-def secondaries(snapshot: Mapping[str, Any]) -> tuple[Secondary, ...]:
-    """Read the secondary ENIs of the network daemon's snapshot."""
+def secondaries(snapshot: Mapping[str, Any], uptime: float) -> tuple[Secondary, ...]:
+    """Read the secondary ENIs of the network daemon's snapshot, whose times are seconds since boot."""
     return tuple(
         Secondary(
             str(eni.get("ifname") or eni.get("eniId") or eni.get("mac")),
             str(eni.get("state", "")),
             str(eni.get("reason") or ""),
+            _since(_mapping(eni, "timestamps").get("state"), uptime),
         )
         for eni in _mappings(snapshot.get("enis"))
         if not eni.get("primary")
     )
+
+
+def _since(began: object, uptime: float) -> float:
+    return max(0.0, uptime - began) if isinstance(began, int | float) else 0.0
 
 
 def pull_failures(journal: Sequence[str]) -> tuple[PullFailure, ...]:

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +15,8 @@ from agent.host import commands, files
 _SECONDS = 2.0
 _RECORD_LIMIT = 256 << 10
 _RECORDS = 16
-# Records that systemd-pstore has archived, then those that the kernel still holds.
-_PSTORE = ("/var/lib/systemd/pstore", "/sys/fs/pstore")
+_ARCHIVE = "/var/lib/systemd/pstore"
+_PSTORE = "/sys/fs/pstore"
 
 
 class Usage(NamedTuple):
@@ -71,10 +72,22 @@ def takes_connections(path: Path) -> bool:
 
 
 def panic_records(root: Path = Path("/")) -> Sequence[str]:
-    """Return the records that pstore keeps of earlier boots, the oldest first."""
-    found = [path for folder in _PSTORE for path in files.below(root, folder).rglob("dmesg-*") if _is_file(path)]
+    """Return the records that the last boot left in pstore, the oldest first.
+
+    systemd-pstore archives them early in the next boot: what it archived before this one is of boots further back.
+    """
+    archived = [path for path in _records(files.below(root, _ARCHIVE)) if path.stat().st_mtime >= _booted_at()]
+    found = [*archived, *_records(files.below(root, _PSTORE))]
     newest = sorted(found, key=lambda path: path.stat().st_mtime)[-_RECORDS:]
     return [files.read_text(path, limit=_RECORD_LIMIT) or "" for path in newest]
+
+
+def _records(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("dmesg*") if _is_file(path)]
+
+
+def _booted_at() -> float:
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _is_file(path: Path) -> bool:

@@ -129,6 +129,11 @@ BROKEN = {
         "enis",
         "eth1 degraded: no address",
     ),
+    "ENI without address": (
+        {"secondaries": (Secondary("eth1", "metadata-pending", "no local-ipv4s", 120.0),)},
+        "enis",
+        "eth1 metadata-pending: no local-ipv4s, for 120 s",
+    ),
     "no IMDS": ({"metadata": Trouble("server", "IMDS cannot be reached", "see the route")}, "imds", "see the route"),
     "clock far behind": ({"clock_ahead": -timedelta(days=3, hours=2)}, "clock", "3 d 2 h behind"),
     "clock ahead": ({"clock_ahead": timedelta(minutes=6)}, "clock", "UDP port 123"),

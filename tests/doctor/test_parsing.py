@@ -160,7 +160,9 @@ def test_nameservers_and_the_proxy_are_read() -> None:
 
 def test_secondary_enis_are_read_from_the_snapshot() -> None:
     snapshot = {"enis": [{"ifname": "eth0", "primary": True}, {"ifname": "eth1", "state": "degraded", "reason": "r"}]}
-    assert parsing.secondaries(snapshot) == (Secondary("eth1", "degraded", "r"),)
+    assert parsing.secondaries(snapshot, 100.0) == (Secondary("eth1", "degraded", "r"),)
+    snapshot["enis"][1] |= {"state": "metadata-pending", "timestamps": {"state": 40.0}}
+    assert parsing.secondaries(snapshot, 100.0) == (Secondary("eth1", "metadata-pending", "r", 60.0),)
 
 
 PULLS = {

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import time
 from pathlib import Path
 
 from agent.host import vitals
@@ -39,11 +40,18 @@ def test_a_socket_takes_connections_while_somebody_listens(tmp_path: Path) -> No
     assert not vitals.takes_connections(path)
 
 
-def test_panic_records_are_those_of_both_folders_oldest_first(tmp_path: Path) -> None:
-    records = {"var/lib/systemd/pstore/1/dmesg-efi-1": "first", "sys/fs/pstore/dmesg-ramoops-0": "second"}
-    for seconds, (name, text) in enumerate(records.items()):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text(text)
-        os.utime(tmp_path / name, (seconds, seconds))
-    (tmp_path / "sys/fs/pstore/console-ramoops-0").write_text("not a panic")
-    assert vitals.panic_records(tmp_path) == ["first", "second"]
+def put(root: Path, name: str, text: str, age: float) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    at = time.time() - age
+    os.utime(path, (at, at))
+
+
+def test_panic_records_are_those_of_the_last_boot_oldest_first(tmp_path: Path) -> None:
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    put(tmp_path, "var/lib/systemd/pstore/dmesg-ramoops-1", "archived before this boot", age=up + 60)
+    put(tmp_path, "var/lib/systemd/pstore/7/dmesg.txt", "archived in this boot", age=up / 2)
+    put(tmp_path, "sys/fs/pstore/dmesg-ramoops-0", "still held", age=up / 4)
+    put(tmp_path, "sys/fs/pstore/console-ramoops-0", "not a panic", age=0)
+    assert vitals.panic_records(tmp_path) == ["archived in this boot", "still held"]

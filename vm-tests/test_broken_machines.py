@@ -1,0 +1,203 @@
+"""Machines broken for real, one after the other and healed again: the headline names each cause.
+
+docs/broken-nodes.md shows each headline as it is printed: `--write-docs` writes what was seen there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+import guest
+import pods
+from headlines import Headlines
+from world import World
+from world.node import Node
+from world.waiting import until
+
+pytestmark = [pytest.mark.vm, pytest.mark.full]
+
+# A pull is tried a few times, and kubelet looks at containerd, the CNI and its own certificate now and again.
+NOTICED = 240.0
+DROP_IN = "/etc/kubernetes/kubelet/config.json.d/99-broken.conf"
+SERVING = "/var/lib/kubelet/pki/kubelet-server-current.pem"
+CONFLIST = "/etc/cni/net.d/*.conflist"
+UNREACHABLE = "nowhere.example/away:1"
+
+Breaking = Callable[[World, Node], AbstractContextManager[None]]
+BROKEN: dict[str, tuple[str, Breaking]] = {}
+
+
+def broken(name: str, check: str) -> Callable[[Callable[[World, Node], Iterator[None]]], Breaking]:
+    """Register a way to break a machine: what it is, and the check that must name it."""
+
+    def register(breaking: Callable[[World, Node], Iterator[None]]) -> Breaking:
+        made = contextlib.contextmanager(breaking)
+        BROKEN[name] = (check, made)
+        return made
+
+    return register
+
+
+def by_scripts(name: str, check: str, breaking: str, healing: str) -> None:
+    """Register a machine that scripts break and heal."""
+
+    def both(_world: World, node: Node) -> Iterator[None]:
+        guest.run(node, breaking)
+        yield
+        guest.run(node, healing)
+
+    broken(name, check)(both)
+
+
+by_scripts(
+    "kubelet's configuration is refused",
+    "kubelet",
+    f"""mkdir -p {DROP_IN.rpartition("/")[0]}
+    echo '{{"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "maxPods": -1}}' > {DROP_IN}
+    systemctl restart --no-block kubelet""",
+    f"rm {DROP_IN}; systemctl restart --no-block kubelet",
+)
+by_scripts(
+    "containerd is dead",
+    "containerd",
+    "systemctl mask --runtime --now containerd",
+    "systemctl unmask --runtime containerd; systemctl start containerd kubelet",
+)
+by_scripts(
+    "The disk is full",
+    "disk",
+    # What root may still take of the last part is not what programs of pods may.
+    "fallocate --length $(df --output=avail --block-size=1 /var | tail -1) /var/fill",
+    "rm /var/fill",
+)
+by_scripts(
+    "The inodes are used up",
+    "disk",
+    "mount -o remount,nr_inodes=$(df --output=iused /run | tail -1) /run",
+    "mount -o remount,nr_inodes=800k /run",
+)
+by_scripts(
+    "There is no CNI configuration",
+    "node",
+    f"systemctl stop node-agent-network; rm {CONFLIST}",
+    "systemctl start node-agent-network",
+)
+by_scripts(
+    "The serving certificate is missing", "serving", f"mv {SERVING} /run/kept.pem", f"mv /run/kept.pem {SERVING}"
+)
+by_scripts(
+    "The clock is an hour ahead",
+    "clock",
+    "systemctl stop systemd-timesyncd; date --set '+1 hour'",
+    "date --set '-1 hour'; systemctl start systemd-timesyncd",
+)
+
+
+@broken("An image cannot be pulled: no way out", "images")
+def _(world: World, node: Node) -> Iterator[None]:
+    pods.run(world, node, "away", UNREACHABLE)
+    yield
+    pods.delete(world, "away")
+
+
+@pytest.fixture
+def headlines(request: pytest.FixtureRequest) -> Headlines:
+    return Headlines(write=bool(request.config.getoption("--write-docs")))
+
+
+def report(node: Node) -> dict[str, Any]:
+    text = node.shell("node-agent doctor --json", 60).output
+    found: dict[str, Any] = json.loads(text[text.index("{") :])
+    return found
+
+
+def headline_id(node: Node) -> str:
+    return str((report(node)["headline"] or {}).get("id", ""))
+
+
+def cycles(node: Node) -> list[list[str]]:
+    """Return the end markers on the serial port, split, the newest last."""
+    text = node.serial_log.read_text(errors="replace").replace("\r", "")
+    return [line.split("|", 5) for line in text.splitlines() if line.startswith("NODE-AGENT::END")]
+
+
+@pytest.fixture
+def lonely(world: World) -> Iterator[Node]:
+    """A machine whose cable was never plugged in."""
+    made = world.launch()
+    made.plug(up=False)
+    yield made
+    world.terminate(made)
+
+
+def test_without_any_network_the_first_headline_comes_at_once_and_the_cause_after_it(
+    lonely: Node, headlines: Headlines
+) -> None:
+    """How soon it comes is printed, and kept in tests/bench/RESULTS.md."""
+    until(lambda: any(marker[5].startswith("primary: ") for marker in cycles(lonely)), NOTICED, "its whole cycle")
+    begun = guest.run(lonely, "systemctl show --property ActiveEnterTimestampMonotonic --value systemd-journald")
+    lines = guest.run(lonely, "journalctl --boot --output=short-monotonic --unit=node-agent-console").splitlines()
+    out, ended = (seconds_of(lines, words) for words in ("first headline of this boot is out", "Finished"))
+    print(f"\nfirst headline: {out - int(begun) / 1e6:.1f} s after journald")
+    assert out < ended
+    headlines.check("There is no network at all", report(lonely), expected="primary")
+
+
+def seconds_of(lines: list[str], words: str) -> float:
+    """Return when the first line with these words was logged, in seconds since boot."""
+    return next(float(line[1:].split("]")[0]) for line in lines if words in line)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_headline_names_the_cause(world: World, node: Node, headlines: Headlines, name: str) -> None:
+    check, breaking = BROKEN[name]
+    # What was pulled in vain stays in the journal, and so in the verdict, for ten minutes: it comes last.
+    until(lambda: headline_id(node) in {"", "images"}, NOTICED, "the node is well before", interval=2.0)
+    with breaking(world, node):
+        until(lambda: headline_id(node) == check, NOTICED, f"the headline is {check}", interval=2.0)
+        found = report(node)
+    headlines.check(name, found, expected=check)
+
+
+def test_the_node_says_in_the_api_what_its_console_says(world: World, node: Node) -> None:
+    """The first cycle after the node has joined makes the condition; its unit's status shows the same words."""
+
+    def condition() -> dict[str, Any]:
+        found = json.loads(world.kubectl("get", "node", node.instance_id, "-o", "json"))
+        listed = [each for each in found["status"]["conditions"] if each["type"] == "DoctorHealthy"]
+        return dict(listed[0]) if listed else {}
+
+    guest.run(node, "systemctl start node-agent-console")
+    said = until(condition, NOTICED, "the condition")
+    assert said["message"] in guest.run(node, "systemctl show --property StatusText --value node-agent-console")
+
+
+def test_the_last_words_at_shutdown_are_the_last_lines(node: Node) -> None:
+    before = len(cycles(node))
+    node.reboot()
+    text = node.serial_log.read_text(errors="replace").replace("\r", "")
+    until(lambda: len(cycles(node)) > before, 60, "the last words")
+    shutdown = text[text.rindex("NODE-AGENT::BEGIN") :]
+    after = [line for line in shutdown.splitlines()[1:] if line and not re.match(r"\[ *\d+\.\d+\]|\S+ login", line)]
+    assert "NODE-AGENT::END" in shutdown
+    assert after[-1].startswith("NODE-AGENT::END") or "reboot" in after[-1], after[-5:]
+
+
+def test_after_a_panic_the_next_boot_says_so(node: Node) -> None:
+    guest.run(node, "true", timeout=300)
+    before = node.serial_log.stat().st_size
+    node.crash()
+    said = until(
+        lambda: re.search(rb"the last boot ended in Kernel panic[^\n]*", node.serial_log.read_bytes()[before:]),
+        NOTICED,
+        "the first cycle says it",
+    )
+    assert b"sysrq triggered crash" in said[0]
+    node.wait_ready()
