@@ -16,7 +16,7 @@ _LONGEST_SECONDS = 3600
 _LARGEST_CHUNK = 100
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 # Digits beyond these are more than an hour in any unit.
-_DURATION = re.compile(r"0*(\d{1,6})([smh])")
+_DURATION = re.compile(r"0*([0-9]{1,6})([smh])")
 # A name of an interface in the kernel: IFNAMSIZ is 16 with its NUL.
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@][A-Za-z0-9_.:@-]{0,14}")
 # An argument of a process may be longer; an expression that a person wrote is not.

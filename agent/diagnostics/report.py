@@ -1,5 +1,6 @@
 """What the object's status says of a capture: states, reasons and messages in the peer's words, and Events."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,6 +48,18 @@ class Ending:
     kind: str
     reason: Reason
     text: str
+
+    def dump(self) -> bytes:
+        return json.dumps([self.kind, self.reason, self.text]).encode()
+
+
+def parse_ending(content: bytes) -> Ending | None:
+    """Parse an ending that was written down; None where it is not one of ours."""
+    try:
+        kind, reason, text = json.loads(content)
+        return Ending(str(kind), Reason(reason), str(text))
+    except (ValueError, TypeError):
+        return None
 
 
 def message(head: str, details: Mapping[str, object]) -> str:

@@ -74,7 +74,11 @@ class Service:
     def _answer(self, diagnostic: NodeDiagnostic, run: Capture, *, fresh: bool) -> None:
         self._active = run
         try:
-            self._complete(diagnostic, run, self._outcome(diagnostic, run, fresh=fresh))
+            ending = self._written_ending(run)
+            if ending is None:
+                ending = self._outcome(diagnostic, run, fresh=fresh)
+                self._write_down(run, ending)
+            self._complete(diagnostic, run, ending)
         except SupersededError:
             self._log.info("log capture dropped: the object was deleted or edited", capture=run.capture_id)
         except StoppedError:
@@ -84,6 +88,14 @@ class Service:
         finally:
             self._active = None
         self._sweep(keep=None)
+
+    def _written_ending(self, run: Capture) -> Ending | None:
+        content = self._means.spool.read(run.capture_id, capture.ENDING)
+        return None if content is None else report.parse_ending(content)
+
+    def _write_down(self, run: Capture, ending: Ending) -> None:
+        with contextlib.suppress(AgentError):  # a full disk must not keep the status from saying so
+            self._means.spool.write(run.capture_id, capture.ENDING, ending.dump())
 
     def _outcome(self, diagnostic: NodeDiagnostic, run: Capture, *, fresh: bool) -> Ending:
         assert diagnostic.log is not None  # noqa: S101 - decided on it

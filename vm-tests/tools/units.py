@@ -11,7 +11,7 @@ from tools.node_image import IMAGES, UNITS
 # Exposure as `systemd-analyze security` counts it, of 10.
 LIMIT = 2.5
 # Who reads everything on the node gives away more; each relaxation stands with its reason in the unit's drop-in.
-LIMITS = {"node-agent-collect@.service": 4.0, "node-agent-packets@.service": 4.0}
+LIMITS = {"node-agent-collect@.service": 4.0}
 IMAGE = IMAGES / "node/mkosi.extra/usr/lib"
 OF_IMAGE = ("containerd.service", "kubelet.service")
 # Lays the units out as in the image, in the private copy of the tools root that it runs in.
