@@ -25,7 +25,7 @@ _ALIVE_SECONDS = 5.0
 _MOST_SENDERS = 5
 # Of the seconds after SIGTERM: for the last chunks, and then for the status.
 _DRAIN_SECONDS = 5.0
-_LAST_WORDS_SECONDS = 8.0
+_LAST_WORDS_SECONDS = 7.0
 _DRAIN_LOOK = 0.2
 _CUT_SHORT = PacketResult(Ended.STOPPED, 0)
 

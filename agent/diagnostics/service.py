@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.5
 _RESULT_SECONDS = 0.5
 _ALIVE_SECONDS = 5.0
 # systemd gives the daemon more time than this after SIGTERM; the status must be written within it.
-_LAST_WORDS_SECONDS = 8.0
+_LAST_WORDS_SECONDS = 6.0
 # The collector ends by itself at its deadline; this is for writing down what it has.
 _COLLECTOR_GRACE = 180.0
 

@@ -22,6 +22,7 @@ time.sleep(60)
 """
 FAILS = """
 import time
+from agent.errors import FailedError
 from agent.host.child import Child
 def work(parent):
     raise FailedError("it did not work", hint="try another")
