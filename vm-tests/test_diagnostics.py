@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from diagnostics_ground import NODE, Ground
+from world.processes import ProcessError
 from world.waiting import until
 
 pytestmark = pytest.mark.netns
@@ -75,6 +76,62 @@ def test_a_bundle_stays_on_the_node_for_ten_minutes(node: Ground) -> None:
     os.utime(path, (0, 0))
     node.start()
     until(lambda: not path.exists(), 20, "an old bundle is removed after a restart")
+
+
+UPLOAD = {"url": "https://s3.us-west-2.amazonaws.com/b", "fields": {"key": "a/${filename}", "policy": "e30="}}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"logCapture": {"destination": "node"}},
+        {"logCapture": {"destination": "https://b.example/k?X-Amz-Signature=a", "categories": ["Base", "All"]}},
+        {"logCapture": {"destination": "node", "categories": []}},
+        {"packetCapture": {"duration": "30s", "upload": UPLOAD}},
+        {
+            "packetCapture": {
+                "mode": "tcpdump",
+                "duration": "1h",
+                "upload": UPLOAD,
+                "interface": "eth0",
+                "filter": "tcp",
+            }
+        },
+        {
+            "logCapture": {"destination": "node"},
+            "packetCapture": {"duration": "99h", "chunkSizeMB": 1, "upload": UPLOAD},
+        },
+        {},
+    ],
+)
+def test_an_object_written_for_the_peers_definition_is_taken_as_it_is(ground: Ground, spec: dict[str, Any]) -> None:
+    body = {"apiVersion": "eks.amazonaws.com/v1alpha1", "kind": "NodeDiagnostic", "metadata": {"name": "i-1"}}
+    text = json.dumps({**body, "spec": spec})
+    made = json.loads(ground.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=text))["spec"]
+    for kind, asked in spec.items():
+        assert made[kind] == {**DEFAULTS[kind], **asked}
+    assert set(made) == set(spec)
+
+
+DEFAULTS = {"logCapture": {"categories": ["All"]}, "packetCapture": {"mode": "tcpdump", "chunkSizeMB": 10}}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"logCapture": {}},
+        {"logCapture": {"destination": "nodes"}},
+        {"logCapture": {"destination": "https://" + "a" * 8192}},
+        {"logCapture": {"destination": "node", "categories": ["base"]}},
+        {"packetCapture": {"duration": "5", "upload": UPLOAD}},
+        {"packetCapture": {"duration": "5s", "upload": {"url": "https://b.example/"}}},
+        {"packetCapture": {"duration": "5s", "upload": UPLOAD, "chunkSizeMB": 101}},
+    ],
+)
+def test_what_the_peer_would_fail_is_not_taken(ground: Ground, spec: dict[str, Any]) -> None:
+    body = {"apiVersion": "eks.amazonaws.com/v1alpha1", "kind": "NodeDiagnostic", "metadata": {"name": "i-1"}}
+    with pytest.raises(ProcessError, match="is invalid"):
+        ground.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps({**body, "spec": spec}))
 
 
 def test_s3_may_come_back(node: Ground) -> None:

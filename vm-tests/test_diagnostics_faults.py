@@ -14,16 +14,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from host.connect_proxy import ConnectProxy, proxying
 
-from diagnostics_ground import API, NETNS, Ground
+from diagnostics_ground import API, NETNS, S3, Ground
 from middleman import Fault, answers, passes
+from world import namespaces
 from world.processes import run
+from world.s3 import HOST as S3_HOST
 from world.waiting import until
 
 pytestmark = pytest.mark.netns
 
 SUCCESS = {"Success", "SuccessWithErrors"}
 AWAY_SECONDS = 60.0
+PASSWORD = "not-a-secret-of-anybody"
 HALF = 1 << 20
 METADATA = "Location: https://169.254.169.254/latest/meta-data/"
 DENIED = b"<Error><Code>AccessDenied</Code><Message>%s</Message></Error>"
@@ -102,6 +106,33 @@ def test_no_text_shows_a_secret_that_s3_echoes(node: Ground) -> None:
         for secret in ("wJalrXUtnFEMI", "Expires=4102444800"):
             assert secret not in text, place
     assert "code=AccessDenied" in completed["message"]
+
+
+@pytest.fixture
+def proxy(node: Ground) -> Iterator[ConnectProxy]:
+    """A proxy that the node's settings name; it leads to S3, whatever the host."""
+    settings = node.root / "etc/network/proxy.env"
+    settings.parent.mkdir(exist_ok=True)
+    with namespaces.entered(NETNS), proxying((S3, 443)) as made:
+        settings.write_text(f"HTTPS_PROXY=http://user:{PASSWORD}@127.0.0.1:{made.port}\nNO_PROXY=.internal\n")
+        yield made
+        settings.unlink()
+
+
+def test_a_bundle_goes_through_the_nodes_proxy(node: Ground, proxy: ConnectProxy) -> None:
+    completed = node.ended(node.ask(node.cluster.s3.presign_put("proxied.tar.gz")))
+    assert completed["reason"] in SUCCESS, completed
+    assert node.puts("proxied.tar.gz") == [200]
+    (head,) = proxy.heads
+    assert head.startswith(f"CONNECT {S3_HOST}:443 HTTP/1.1\r\n")
+    assert PASSWORD not in json.dumps(completed) + node.journal.read_text()
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "127.0.0.1", API, "172.20.0.1", "metadata", "localhost"])
+def test_a_proxy_is_not_asked_for_what_no_bundle_may_go_to(node: Ground, proxy: ConnectProxy, host: str) -> None:
+    completed = node.ended(node.ask(f"https://{host}/k?X-Amz-Signature=0f1e2d3c4b5a"))
+    assert f"error=the destination's address {host} is refused" in completed["message"]
+    assert proxy.heads == []
 
 
 MOMENTS = ["collect", "compress", "upload", "status"]

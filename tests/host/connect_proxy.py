@@ -1,4 +1,4 @@
-"""A real HTTP proxy on loopback that opens tunnels, or answers what a test wants."""
+"""A real HTTP proxy on loopback, in the namespace of its caller: opens tunnels, or answers what a test wants."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ class ConnectProxy:
     """Where it listens, where its tunnels lead, what it says instead, and the heads that it has seen."""
 
     port: int
-    leads_to: int
+    leads_to: tuple[str, int]
     says: bytes
     heads: list[str] = field(default_factory=list)
 
 
 @contextlib.contextmanager
-def proxying(leads_to: int, says: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> Iterator[ConnectProxy]:
+def proxying(
+    leads_to: tuple[str, int], says: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n"
+) -> Iterator[ConnectProxy]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = ConnectProxy(listening.getsockname()[1], leads_to, says)
         thread = threading.Thread(target=_accept, args=(listening, proxy))
@@ -47,7 +49,7 @@ def _accept(listening: socket.socket, proxy: ConnectProxy) -> None:
             proxy.heads.append(head.decode())
             client.sendall(proxy.says)
             if b" 200 " in proxy.says:
-                with socket.create_connection(("127.0.0.1", proxy.leads_to), 10) as server:
+                with socket.create_connection(proxy.leads_to, 10) as server:
                     _relay(client, server)
 
 

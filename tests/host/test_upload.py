@@ -12,6 +12,7 @@ from agent.host.https import Response
 from agent.host.upload import Pace, Parcel, Target, Uploader
 from agent.proxies import Proxy
 
+NOWHERE = ("127.0.0.1", 0)
 BODY = bytes(range(256)) * 20_000
 DENIED = respond("403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>")
 
@@ -173,7 +174,10 @@ def through(proxy: Proxy, server: Server, source: Path, seen: list[tuple[str, st
 def test_a_proxy_resolves_the_host_and_sees_nothing_of_the_url(tmp_path: Path) -> None:
     (tmp_path / "bundle").write_bytes(BODY)
     seen: list[tuple[str, str]] = []
-    with serving(tmp_path, say(respond("200 OK")), name="s3.example.com") as server, proxying(server.port) as proxy:
+    with (
+        serving(tmp_path, say(respond("200 OK")), name="s3.example.com") as server,
+        proxying(("127.0.0.1", server.port)) as proxy,
+    ):
         way = Proxy("localhost", proxy.port, "Basic dXNlcjpub3QtYS1zZWNyZXQ=")
         assert through(way, server, tmp_path / "bundle", seen).status == 200
     assert server.bodies == [BODY]
@@ -196,7 +200,7 @@ def test_a_proxy_resolves_the_host_and_sees_nothing_of_the_url(tmp_path: Path) -
     ],
 )
 def test_a_proxy_that_opens_no_tunnel(tmp_path: Path, says: bytes, kind: type[AgentError], words: str) -> None:
-    with serving(tmp_path, say(b"")) as server, proxying(0, says) as proxy:
+    with serving(tmp_path, say(b"")) as server, proxying(NOWHERE, says) as proxy:
         with pytest.raises(kind, match=words) as caught:
             through(Proxy("localhost", proxy.port, "Basic c2VjcmV0"), server, tmp_path / "ca.crt", [])
         assert "c2VjcmV0" not in f"{caught.value!r} {caught.value}"
@@ -207,7 +211,7 @@ def test_a_host_that_is_refused_is_not_even_named_to_the_proxy(tmp_path: Path) -
     def refuse(peer: str, _own: str) -> None:
         raise FailedError(f"{peer} is refused")
 
-    with proxying(0) as proxy, serving(tmp_path, say(b"")) as server:
+    with proxying(NOWHERE) as proxy, serving(tmp_path, say(b"")) as server:
         target = Target("169.254.169.254", 443, "/", proxy=Proxy("localhost", proxy.port))
         with pytest.raises(FailedError, match=r"169\.254\.169\.254 is refused"):
             Uploader(ca_bundle=server.authority).send(target, Parcel(tmp_path / "ca.crt"), check_peer=refuse)
