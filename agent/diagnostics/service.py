@@ -178,8 +178,9 @@ class Service:
         """Mark the capture as ended, if the API server answers soon; else the next start goes on with it."""
         head = f"{report.COLLECTION_FAILED}: log collection stopped: context canceled"
         details = {"cause": "the agent was stopped", "hint": "edit or recreate the object"}
+        stopped = Ending(capture.KIND, Reason.FAILURE, report.message(head, details))
         with contextlib.suppress(SupersededError):
-            self._complete(diagnostic, run, Ending(capture.KIND, Reason.FAILURE, report.message(head, details)))
+            self._complete(diagnostic, run, self._written_ending(run) or stopped)
         self._means.collector.stop(run.capture_id)
         self._means.spool.remove(run.capture_id)
 
