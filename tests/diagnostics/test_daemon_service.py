@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
-from diagnostics.service_world import BUSY, DENIED, DONE, ID, NEW, World, an_object
+from diagnostics.service_world import BUSY, DENIED, DONE, ID, NEW, Tick, World, an_object
 
 from agent.diagnostics import capture
+from agent.diagnostics.answer import Verdict
 from agent.diagnostics.capture import Capture
+from agent.diagnostics.destination import Destination
 from agent.errors import FailedError, TemporaryError
 from agent.host.kube import ApiError
 
@@ -176,3 +178,21 @@ def test_a_stop_in_mid_capture_is_said(tmp_path: Path) -> None:
     assert reason == "Failure"
     assert "log collection stopped: context canceled; cause=the agent was stopped" in text
     assert (world.stops, world.spool.captures()) == ([NEW], [])
+
+
+class Unheard(World):
+    """A world where the API server goes away during the upload, and the daemon is stopped after it."""
+
+    def put(self, target: Destination, capture_id: str, tick: Tick) -> Verdict:
+        self.refusals = [TemporaryError("away")] * 99
+        self.script = [lambda: setattr(self, "stopped", True)]
+        return super().put(target, capture_id, tick)
+
+
+def test_what_was_uploaded_and_could_not_be_said_is_said_by_the_next_start(tmp_path: Path) -> None:
+    first = Unheard(tmp_path, an_object()).run()
+    assert (first.puts, first.spool.captures()) == (1, [NEW])
+    assert [state for state in first.states() if "reason" in state] == []
+    second = World(tmp_path, an_object()).run()
+    assert (second.ending()[0], second.puts, second.collections) == ("Success", 0, [])
+    assert second.spool.captures() == []
