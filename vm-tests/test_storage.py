@@ -43,7 +43,7 @@ def instance_store(node: Node) -> Iterator[None]:
         with path.open("wb") as disk:
             disk.truncate(GIB)
         node._monitor.execute(
-            "blockdev-add", driver="raw", node_name=f"l{port}", file=dict(driver="file", filename=str(path))
+            "blockdev-add", driver="raw", node_name=f"l{port}", file={"driver": "file", "filename": str(path)}
         )
         disk_of = {"driver": "nvme", "id": f"local{port}", "drive": f"l{port}", "serial": f"AWS{port:017d}"}
         node._monitor.execute("device_add", **disk_of, bus=qemu.hotplug_port(port))
