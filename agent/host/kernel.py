@@ -19,12 +19,17 @@ def memory_mib() -> int:
 
 def apply_sysctls(values: Mapping[str, str], *, folder: Path = _SYSCTLS) -> frozenset[str]:
     """Give sysctls their values, and return those that had another; `kernel.hostname` is the host name."""
-    return frozenset(key for key, value in values.items() if _apply(folder / key.replace(".", "/"), value))
+    return frozenset(key for key, value in values.items() if apply_sysctl(key, value, folder=folder))
 
 
-def _apply(file: Path, value: str) -> bool:
+def apply_sysctl(key: str, value: str, *, folder: Path = _SYSCTLS) -> bool:
+    """Give one sysctl its value, and return whether it had another.
+
+    As in sysctl(8) a slash in a name stands for a dot in a part of it: `net.ipv4.conf.eth0/1.rp_filter`.
+    """
+    file = folder / key.translate(str.maketrans("./", "/."))
     try:
-        if file.read_text().strip() == value:
+        if file.read_text().split() == value.split():
             return False
         file.write_text(f"{value}\n")
     except OSError as error:

@@ -83,6 +83,8 @@ class Kube:
         self._token = token
         self._impersonate = impersonate
         self._waits = tls.Waits(tick, _PATIENCE)
+        # The server's time when it answered last, as it wrote it.
+        self.date: str | None = None
 
     def addresses(self) -> frozenset[str]:
         """Return the addresses that the API server's name has now."""
@@ -137,7 +139,9 @@ class Kube:
         headers = self._headers({"Content-Type": content_type} if content_type else {})
         data = None if body is None else json.dumps(body).encode()
         with self._connect() as connection:
-            return connection.exchange(Request(method, target, headers), data, limit=_LIMIT)
+            response = connection.exchange(Request(method, target, headers), data, limit=_LIMIT)
+        self.date = response.headers.get("date")
+        return response
 
     def _opened(self, request: Request) -> tuple[Connection, Response]:
         connection = self._connect()

@@ -72,6 +72,11 @@ def test_the_disks_of_this_machine_can_be_read() -> None:
     assert {each.name for each in blockdev.read_disks()} <= names
 
 
+def test_what_is_no_nvme_disk_identifies_as_nothing(image: Path) -> None:
+    assert blockdev.identify(image) == b""
+    assert blockdev.identify(image.with_name("none")) == b""
+
+
 def test_what_is_mounted_where(root: Path) -> None:
     assert blockdev.mounted_type("/var", root) == "tmpfs"
     assert blockdev.mounted_type("/srv", root) is None
