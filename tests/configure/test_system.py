@@ -41,7 +41,7 @@ def test_variables_of_a_service_are_quoted_as_systemd_reads_them() -> None:
     assert text_of(specs, "/kubelet.env") == 'A="x \\"y\\" \\\\ \\$z \\`w\\`"\nTZ="UTC"\n'
     assert text_of(specs, "/containerd.env") == 'TZ="UTC"\n'
     drop_in = text_of(specs, "kubelet.service.d/50-node-agent-environment.conf")
-    assert drop_in == "[Service]\nEnvironmentFile=-/etc/node-agent/environment/kubelet.env\n"
+    assert drop_in == "[Service]\nEnvironmentFile=-/etc/systemd/environment/kubelet.env\n"
     assert {spec.mode for spec in specs if spec.path.endswith(".env")} == {0o600}
 
 
@@ -245,8 +245,8 @@ def test_commands_that_are_off_are_not_read() -> None:
         ({"/var/lib/kubelet/cpu_manager_state"}, ("kubelet.service",)),
         ({"/etc/systemd/timesyncd.conf.d/50-node-agent.conf"}, ("systemd-timesyncd.service",)),
         ({"/etc/systemd/resolved.conf.d/50-node-agent.conf"}, ("systemd-resolved.service",)),
-        ({"/etc/node-agent/environment/containerd.env"}, ("containerd.service", "kubelet.service")),
-        ({"/etc/node-agent/environment/chronyd.env"}, ("chronyd.service",)),
+        ({"/etc/systemd/environment/containerd.env"}, ("containerd.service", "kubelet.service")),
+        ({"/etc/systemd/environment/chronyd.env"}, ("chronyd.service",)),
         ({"/etc/node-agent/network.json"}, ()),
     ],
 )
