@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.configure import certificates, host_rules, rules
+from agent.configure import certificates, host_rules, kubelet_fields, rules
 from agent.configure import kubernetes_rules as k8s
 from agent.configure.certificates import Certificate
 from agent.configure.host_rules import Credential, Mirror
@@ -100,7 +100,7 @@ class ContainerRegistry:
         Value(host_rules.mirrors, "where images of a registry come from, best first", _REGISTRIES), ()
     )
     credentials: tuple[Credential, ...] = key(
-        Value(host_rules.credentials, "who we are to a registry", _REGISTRIES, secret=True), ()
+        Value(host_rules.credentials, "who we are to a registry", _CONTAINERD, secret=True), ()
     )
 
 
@@ -163,7 +163,7 @@ class BootstrapCommand:
 class Kubelet:
     """[settings.kubelet]: kubelet's own configuration, as a NodeConfig has it."""
 
-    config: Mapping[str, Any] = key(Entries(rules.json_value, "fields of KubeletConfiguration", _DROP_IN))
+    config: Mapping[str, Any] = key(Entries(kubelet_fields.field, "fields of KubeletConfiguration", _DROP_IN))
     flags: tuple[str, ...] = key(
         Value(host_rules.flags, "flags, which come last and so win", "/etc/kubernetes/kubelet/flags.env"), ()
     )

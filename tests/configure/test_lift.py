@@ -114,14 +114,14 @@ def test_a_verdict_names_the_field_as_it_was_written() -> None:
 
 
 def test_the_drop_in_has_what_was_accepted() -> None:
-    config = "maxPods = 0\nlogging = {verbosity = 9, format = 'json'}\nother = {x = 1}\nregistryPullQPS = 7\n"
+    config = "maxPods = 0\nlogging = {verbosity = 9, format = 'json'}\npodsPerCore = 9\nregistryPullQPS = 7\n"
     text = document("log-level = 1", f"[settings.kubelet.config]\n{config}")
     assert drop_in(text) == {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "logging": {"verbosity": 1, "format": "json"},
         "maxPods": 110,
-        "other": {"x": 1},
+        "podsPerCore": 9,
         "registryPullQPS": 7,
     }
 
@@ -150,3 +150,36 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
     assert checked.settings is not None
     assert checked.settings.environment == {"kubelet": {}}
     assert "catch metadata" in checked.verdicts[0].message
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "said"),
+    [
+        ('serializeImagePulls = "false"', "serializeImagePulls", "true or false, without quotes; it is left out"),
+        ("podsPerCore = true", "podsPerCore", "must be an integer"),
+        ("resolvConf = 1", "resolvConf", "must be text"),
+        ('syncFrequency = "often"', "syncFrequency", "must be a duration"),
+        ("tlsCipherSuites = [1]", "tlsCipherSuites", "must be a list of strings"),
+        ('featureGates = {A = "true"}', "featureGates", "must be a table of true and false"),
+        ("shutdownGracePeriodByPodPriority = [1]", "shutdownGracePeriodByPodPriority", "must be a list of tables"),
+        ("authentication = 1", "authentication", "must be a table"),
+        ("maxPod = 58", "maxPod", "unknown key, passed on to kubelet; did you mean maxPods?"),
+    ],
+)
+def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, path: str, said: str) -> None:
+    checked = check(document(rest=f"[settings.kubelet.config]\n{line}\n"))
+    assert checked.settings is not None
+    assert ("passed on" in said) == (path in checked.settings.kubelet.config)
+    (found,) = checked.verdicts
+    assert found.path == f"settings.kubelet.config.{path}"
+    assert said in found.message
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["serializeImagePulls = false", "podsPerCore = 9", 'syncFrequency = "1m0s"', 'runtimeRequestTimeout = "0"',
+     "featureGates = {A = true}", 'tlsCipherSuites = ["a"]', "memoryThrottlingFactor = 0.9",
+     "tlsCurvePreferences = [1]", 'staticPodURLHeader = {a = ["b"]}'],
+)  # fmt: skip
+def test_a_field_of_its_type_stays(line: str) -> None:
+    assert check(document(rest=f"[settings.kubelet.config]\n{line}\n")).verdicts == ()
