@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PY := .venv/bin
 export PYTHONPATH := vm-tests
 # What the demo, the image and the tests need of the host beyond Python; the rest comes with the tools root.
-HOST_PACKAGES := ca-certificates e2fsprogs iproute2 mmdebstrap nftables procps python3-venv systemd util-linux
+HOST_PACKAGES := ca-certificates e2fsprogs iproute2 mmdebstrap nftables procps python3-venv systemd tcpdump util-linux
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'

@@ -87,15 +87,21 @@ def _console_decode(options: argparse.Namespace) -> None:
 
 
 def _diagnostics(_options: argparse.Namespace) -> None:
-    from agent.diagnostics import daemon
+    from agent.diagnostics import serving
 
-    daemon.serve()
+    serving.serve()
 
 
 def _collect(options: argparse.Namespace) -> None:
     from agent.diagnostics import daemon
 
     daemon.collect(options.capture)
+
+
+def _packets(options: argparse.Namespace) -> None:
+    from agent.packets import daemon
+
+    daemon.run(options.capture)
 
 
 def _diagnose(options: argparse.Namespace) -> None:
@@ -147,6 +153,7 @@ _COMMANDS: Mapping[str, Command] = {
     "console_decode": _console_decode,
     "diagnostics": _diagnostics,
     "collect": _collect,
+    "packets": _packets,
     "diagnose": _diagnose,
     "doctor": _doctor,
     "status": _status,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from diagnostics_ground import Ground, standing
 from world import World
 from world.node import Node
 
@@ -52,6 +53,23 @@ def node(world: World) -> Node:
     made = world.launch()
     made.wait_ready(READY_SECONDS)
     return made
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A cluster without machines."""
+    with standing(tmp_path_factory.mktemp("diagnostics")) as made:
+        yield made
+
+
+@pytest.fixture
+def daemon(ground: Ground) -> Iterator[Ground]:
+    """The diagnostics daemon of a node that is no machine, running; nothing is left behind."""
+    ground.start()
+    yield ground
+    ground.kubectl("delete", "nodediagnostics", "--all")
+    for _ in list(ground.running):
+        ground.stop()
 
 
 @pytest.hookimpl(wrapper=True)

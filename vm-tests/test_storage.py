@@ -59,7 +59,11 @@ def instance_store(node: Node) -> Iterator[None]:
 
 def test_karpenter_s_commands_make_an_array_of_the_instance_store(node: Node) -> None:
     with instance_store(node):
-        guest.run(node, f"cat >{OVERRIDE} <<'END'{COMMANDS}END\nsystemctl restart {CONFIGURE} {INSTANCE_STORE}", 300)
+        guest.run(
+            node,
+            f"cat >{OVERRIDE} <<'END'{COMMANDS}END\nsystemctl reload {CONFIGURE} && systemctl restart {INSTANCE_STORE}",
+            300,
+        )
         try:
             assert guest.status(node, "instance-store")["state"] == "ok"
             assert guest.run(node, "findmnt -no FSTYPE,LABEL /mnt/.ephemeral").split() == ["xfs", "node-local"]
@@ -68,14 +72,14 @@ def test_karpenter_s_commands_make_an_array_of_the_instance_store(node: Node) ->
             guest.run(node, f"systemctl restart {INSTANCE_STORE}; test -e /mnt/a/kept", 300)
         finally:
             guest.run(node, f"umount /mnt/a /mnt/.ephemeral; mdadm --stop /dev/md/node-local; rm {OVERRIDE}", 300)
-            guest.run(node, f"systemctl restart {CONFIGURE}; systemctl stop {INSTANCE_STORE}", 300)
+            guest.run(node, f"systemctl reload {CONFIGURE}; systemctl stop {INSTANCE_STORE}", 300)
 
 
 def test_a_second_configure_changes_and_restarts_nothing(node: Node) -> None:
     units = ("containerd.service", "kubelet.service")
     written = "find /etc -newer /run/before -type f | grep -v '^/etc/node-agent/conf.d/' || true"
     before = [guest.main_pid(node, unit) for unit in units]
-    guest.run(node, f"touch /run/before; systemctl restart {CONFIGURE}", 300)
+    guest.run(node, f"touch /run/before; systemctl reload {CONFIGURE}", 300)
     assert guest.run(node, written) == ""
     assert [guest.main_pid(node, unit) for unit in units] == before
 
@@ -84,12 +88,12 @@ def test_a_changed_proxy_restarts_containerd_and_kubelet_once(node: Node) -> Non
     proxy = '[settings.network]\nhttps-proxy = "http://10.99.0.1:3128"\n'
     kubelet = guest.main_pid(node, "kubelet.service")
     containerd = guest.main_pid(node, "containerd.service")
-    guest.run(node, f"printf '{proxy}' >{OVERRIDE} && systemctl restart {CONFIGURE}", 300)
+    guest.run(node, f"printf '{proxy}' >{OVERRIDE} && systemctl reload {CONFIGURE}", 300)
     try:
         until(lambda: guest.main_pid(node, "kubelet.service") not in {0, kubelet}, 120, "kubelet has started anew")
         assert guest.main_pid(node, "containerd.service") not in {0, containerd}
         environment = guest.run(node, "tr '\\0' '\\n' <\"/proc/$(pidof kubelet)/environ\"")
         assert "HTTPS_PROXY=http://10.99.0.1:3128\n" in environment
     finally:
-        guest.run(node, f"rm {OVERRIDE}; systemctl restart {CONFIGURE}", 300)
+        guest.run(node, f"rm {OVERRIDE}; systemctl reload {CONFIGURE}", 300)
     node.wait_ready(300)

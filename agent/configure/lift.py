@@ -69,7 +69,7 @@ def _numbers(raw: object) -> object:
 
 
 def _switched_on(raw: object) -> object:
-    return [name for name, each in raw.items() if each in {"true", True}] if isinstance(raw, dict) else raw
+    return [name for name, each in raw.items() if each is True or each == "true"] if isinstance(raw, dict) else raw
 
 
 _DIRECT: Mapping[str, str] = {

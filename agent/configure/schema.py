@@ -20,6 +20,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Path = tuple[str, ...]
 _LONGEST_SHOWN = 60
+# Defaults that need not be said.
+_NOTHING = frozenset({None, "", (), b""})
 _LONGEST_KEY = 320  # a label's name and its prefix
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,320}")
 MOST_COMPARED = 100
@@ -166,7 +168,7 @@ class _Reader:
             if found is not None:
                 values[target], said = found
                 accepted |= {name: said} if said != {} else {}
-            elif default not in {None, "", ()} and isinstance(spec, Value) and spec.applied:
+            elif default not in _NOTHING and isinstance(spec, Value) and spec.applied:
                 accepted[name] = default
         self._name_strangers(path, table, list(known))
         return kind(**values), accepted
@@ -199,7 +201,7 @@ class _Reader:
             value = spec.rule(raw)
         except RefusedError as reason:
             shown = "the value" if spec.secret or spec.holds_secret else _show(raw)
-            instead = "it is ignored" if default in {None, "", ()} else f"{_show(default)} is used instead"
+            instead = "it is ignored" if default in _NOTHING else f"{_show(default)} is used instead"
             rest = "" if spec.required else f"; {instead}"
             self._say(path, level, f"{shown} is refused: must be {str(reason) or spec.rule.says}{rest}")
             return None

@@ -53,7 +53,7 @@ class Settings:
     containerd: Containerd = key(Section(Containerd))
     environment: Mapping[str, Mapping[str, str]] = key(
         Named(
-            Entries(rules.variable, "variables", "a drop-in of the service", secret=True),
+            Entries(rules.variable, "variables", "/etc/node-agent/environment", secret=True),
             rules.unit_name,
             "variables of a service; those of `default` are for every one",
         )

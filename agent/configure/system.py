@@ -16,7 +16,7 @@ TIMESYNCD = "/etc/systemd/timesyncd.conf.d/50-node-agent.conf"
 UNITS = "/etc/systemd/system"
 _HOSTS = "/etc/hosts"
 _NETWORK = "/etc/node-agent/network.json"
-ENVIRONMENT = "/etc/node-agent/environment"
+ENVIRONMENT = "/etc/systemd/environment"
 _SERVICES = ("containerd", "kubelet")
 _EVERY_SERVICE = "default"
 # kubelet with protectKernelDefaults does not start where these differ (k8s.io/kubernetes pkg/util/sysctl).

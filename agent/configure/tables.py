@@ -102,7 +102,7 @@ class ContainerRegistry:
         Value(host_rules.mirrors, "where images of a registry come from, best first", _REGISTRIES), ()
     )
     credentials: tuple[Credential, ...] = key(
-        Value(host_rules.credentials, "who we are to a registry", _REGISTRIES, secret=True), ()
+        Value(host_rules.credentials, "who we are to a registry", _CONTAINERD, secret=True), ()
     )
 
 

@@ -1,66 +1,26 @@
-"""Diagnostics at work: gives the service the real host, makes bundles, and prints the catalogue."""
+"""Bundles at work: made of the real host, for a capture or for a person; and the catalogue."""
 
-import math
 import os
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from ipaddress import ip_network
-from json import loads
 from pathlib import Path
 
-from agent import agent_version, log, loop
-from agent.diagnostics import api, bundle, capture, catalogue, destination, manifest, means
+from agent import agent_version, log
+from agent.diagnostics import api, bundle, capture, catalogue, manifest
 from agent.diagnostics.capture import Made
-from agent.diagnostics.destination import Destination, Network, Verdict
 from agent.diagnostics.manifest import About
-from agent.diagnostics.means import Means
-from agent.diagnostics.pulse import Pulse, StoppedError, now, now_text
-from agent.diagnostics.service import Service
-from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
-from agent.host import eks, files, imds, kube, status, systemd
+from agent.diagnostics.pulse import now, now_text
+from agent.errors import AgentError, FailedError, SettingsError
+from agent.host import files, imds, status
 from agent.host.archive import Archive
 from agent.host.gather import Gatherer
-from agent.host.kube import Kube
-from agent.host.observer import Observer
 from agent.host.spool import FOLDER as SPOOL
 from agent.host.spool import Spool
-from agent.host.upload import CA_BUNDLE, Target, Uploader
-from agent.loop import Backoff
 
-USER = "eks-auto:node-diagnostics"
-_NAME = "diagnostics"
-_KUBECONFIG = "/etc/kubernetes/kubelet/kubeconfig"
-_KUBELET_CONFIG = "/etc/kubernetes/kubelet/config.json"
-# Addresses that a bundle may go to although the rules refuse them, separated by commas: set by a drop-in of the unit.
-_ALLOW = "NODE_AGENT_UPLOAD_ALLOW"
-# Where the peer leaves a bundle, for how long, and under which name.
-_SUPPORT = "/var/log/support"
-_SUFFIX = "-logs.tar.gz"
-_SHELF_SECONDS = 600.0
-_TOKEN_SECONDS = 8.0
 _METADATA_SECONDS = 3.0
-_READY = Backoff(first=1.0, cap=5.0)
-
-
-def serve(*, root: Path = Path("/"), collector: means.Collector | None = None) -> None:
-    """Answer this node's NodeDiagnostic object until SIGTERM."""
-    with loop.until_stopped() as stop:
-        feed = partial(systemd.notify, "WATCHDOG=1")
-        pulse = Pulse(lambda: stop.requested, feed, interval=systemd.watchdog_seconds(), clock=time.monotonic)
-        systemd.notify("READY=1", "STATUS=waiting for the kubeconfig")
-        with suppress(StoppedError):
-            cluster = loop.retry(
-                partial(_cluster, root), within=math.inf, backoff=_READY, wait=partial(_wait, stop, pulse)
-            )
-            systemd.notify(f"STATUS=watching NodeDiagnostic {cluster.node_name}")
-            _service(cluster, pulse, collector or _Collector(), root).run()
-        systemd.notify("STOPPING=1")
 
 
 def collect(capture_id: str, *, root: Path = Path("/")) -> None:
@@ -163,101 +123,3 @@ def _progress() -> Callable[[str], None]:
         sys.stderr.flush()
 
     return show if sys.stderr.isatty() else lambda _: None
-
-
-def _wait(stop: loop.Stop, pulse: Pulse, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        stop.wait(min(left, 1.0))
-        pulse()
-
-
-def _cluster(root: Path) -> kube.Cluster:
-    try:
-        return kube.read_kubeconfig(files.below(root, _KUBECONFIG))
-    except TemporaryError as error:
-        status.write(_NAME, "waiting", str(error), root=root)
-        raise
-
-
-def _service(cluster: kube.Cluster, pulse: Pulse, collector: means.Collector, root: Path) -> Service:
-    token = eks.TokenSource(imds.connect(deadline=_TOKEN_SECONDS), cluster.name)
-    client = Kube(cluster.server, str(files.below(root, cluster.ca_file)), token, USER, tick=pulse)
-    spool = Spool(files.below(root, SPOOL))
-    world = Means(
-        observer=Observer(client, api.COLLECTION, cluster.node_name),
-        api=client,
-        spool=spool,
-        collector=collector,
-        put=_Putter(client, spool, root),
-        shelf=_Shelf(spool, root),
-        publish=partial(status.write, _NAME, root=root),
-        new_id=lambda: str(uuid.uuid4()),
-    )
-    return Service(world, pulse)
-
-
-class _Collector(means.Collector):
-    """Collections as units: each in a sandbox of its own, which outlives this daemon."""
-
-    def start(self, capture_id: str) -> None:
-        systemd.start(self._unit(capture_id), wait=False)
-
-    def stop(self, capture_id: str) -> None:
-        # A collector blocked in the kernel may not end in time: it goes on alone, and its folder is removed.
-        with suppress(FailedError):
-            systemd.stop(self._unit(capture_id))
-
-    def trouble(self, capture_id: str) -> str | None:
-        found = systemd.properties(self._unit(capture_id), "ActiveState", "Job", "Result", "ExecMainStatus")
-        state = found.get("ActiveState", "active")
-        if state not in {"inactive", "failed"} or found.get("Job", "0") not in {"", "0"}:
-            return None
-        return f"{state}, result {found.get('Result')}, exit status {found.get('ExecMainStatus')}"
-
-    def _unit(self, capture_id: str) -> str:
-        return f"node-agent-collect@{capture_id}.service"
-
-
-class _Putter:
-    """Uploads, with the rules of whom a bundle may go to."""
-
-    def __init__(self, client: Kube, spool: Spool, root: Path) -> None:
-        self._client = client
-        self._spool = spool
-        self._root = root
-
-    def __call__(self, target: Destination, capture_id: str, tick: Callable[[], None]) -> Verdict:
-        refused = self._refused()
-        allowed = frozenset(os.environ.get(_ALLOW, "").split(","))
-        answer = Uploader(tick, files.below(self._root, CA_BUNDLE)).put(
-            Target(target.host, target.port, target.target),
-            self._spool.place(capture_id) / capture.BUNDLE,
-            check_peer=lambda peer, own: destination.check_peer(peer, own, refused, allowed),
-        )
-        return destination.judge(answer.status, answer.body)
-
-    def _refused(self) -> list[Network]:
-        networks = [ip_network(address) for address in self._client.addresses()]
-        config = files.read_text(files.below(self._root, _KUBELET_CONFIG))
-        servers = loads(config).get("clusterDNS", []) if config else []
-        return [*networks, *(destination.service_range(server) for server in servers)]
-
-
-class _Shelf(means.Shelf):
-    """The folder that the kubelet's log endpoint shows; a file's own time says when it goes."""
-
-    def __init__(self, spool: Spool, root: Path) -> None:
-        self._spool = spool
-        self._root = root
-
-    def keep(self, capture_id: str, node: str) -> str:
-        path = f"{_SUPPORT}/{node}{_SUFFIX}"
-        files.copy_file(self._spool.place(capture_id) / capture.BUNDLE, files.below(self._root, path), mode=0o640)
-        return path
-
-    def sweep(self) -> None:
-        for path in files.below(self._root, _SUPPORT).glob(f"*{_SUFFIX}*"):
-            with suppress(FileNotFoundError):
-                if now().timestamp() - path.lstat().st_mtime > _SHELF_SECONDS:
-                    path.unlink()

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from agent import clock
 from agent.doctor import chain, evidence, history, parsing
 from agent.doctor.evidence import Evidence, Trouble
-from agent.doctor.report import Report, as_json
+from agent.doctor.report import PATH, Report, as_json
 from agent.errors import AgentError, FailedError, TemporaryError
 from agent.host import eks, files, imds, journal, kube, probe, status, systemd, vitals
 from agent.host.imds import Imds
@@ -22,7 +22,6 @@ from agent.host.kube import ApiError, Cluster, Kube
 from agent.host.pool import Pool
 from agent.model import FileSpec
 
-REPORT = "/run/node-agent/doctor.json"
 KUBECONFIG = "/etc/kubernetes/kubelet/kubeconfig"
 
 T = TypeVar("T")
@@ -56,12 +55,12 @@ _KERNEL_LINES = 2000
 def examine(*, root: Path = Path("/"), imds_url: str | None = None) -> Report:
     """Look at everything, within 10 s, and publish the report where /run can be written."""
     seen = _gather(root, imds_url)
-    published = files.read_text(files.below(root, REPORT))
+    published = files.read_text(files.below(root, PATH))
     report = history.followed(chain.examine(seen), published, datetime.now(UTC))
     if isinstance(seen.node, evidence.Node):
         report = replace(report, announced=seen.node.announced)
     with contextlib.suppress(FailedError):  # who asked gets the report all the same
-        files.write_file(FileSpec(REPORT, as_json(report).encode()), root=root)
+        files.write_file(FileSpec(PATH, as_json(report).encode()), root=root)
     return report
 
 

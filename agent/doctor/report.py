@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from agent import agent_version
 from agent.redaction import redact
 
+# Where a report is published.
+PATH = "/run/node-agent/doctor.json"
 # The type of the Node condition that says what the doctor found.
 CONDITION = "DoctorHealthy"
 # How the line of a healthy node begins, and no other.
@@ -140,6 +142,17 @@ def as_line(report: Report) -> str:
     before = report.trouble
     earlier = f"; from {before.began} to {before.ended} it was not: {before.headline}" if before else ""
     return f"{HEALTHY}{_JOINED}{earlier}"
+
+
+def glimpse(published: str | None) -> str:
+    """Return what a published report says first, as an addition to a daemon's status line; nothing without one."""
+    try:
+        body = json.loads(published or "{}")
+        headline = body.get("headline")
+        said = f"{headline['id']}: {headline['message']}" if headline else _JOINED
+        return f"; doctor at {body['examinedAt']}: {redact(said)}"
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
 
 
 def as_sentence(check: str, message: str, action: str) -> str:

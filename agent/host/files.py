@@ -207,3 +207,17 @@ def free_bytes(folder: Path) -> int:
     """Return how many bytes the folder's file system has left."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def space(folder: Path) -> tuple[int, int]:
+    """Return the size of the folder's file system, and how much of it is left, in bytes."""
+    found = os.statvfs(folder)
+    return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+
+
+def size(path: Path) -> int:
+    """Return a file's size in bytes, 0 where it has gone."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

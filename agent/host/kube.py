@@ -160,7 +160,7 @@ class Kube:
         except OSError as error:
             hint = "see `systemctl status node-agent-configure`"
             raise TemporaryError(f"cannot read the cluster's CA {self._ca_file}: {error}", hint=hint) from error
-        return Connection(tls.connect(self._address, context, self._waits))
+        return Connection(tls.connect(self._address, tls.Way(context), self._waits))
 
     def _renew_token(self) -> None:
         # eks.TokenSource keeps its token; a plain function makes another by itself.

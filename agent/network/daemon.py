@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from agent import log, loop
+from agent.doctor.report import PATH as DOCTOR
+from agent.doctor.report import glimpse
 from agent.eni import EniTree
 from agent.errors import FailedError, TemporaryError
 from agent.host import files, imds, kernel, status, systemd
@@ -62,7 +64,7 @@ def _serve(host: Host) -> None:
         tree = _ask(host, schedule)
         while not stop.requested:
             found = _pass(host, tree)
-            systemd.notify("READY=1", "WATCHDOG=1", f"STATUS={found.message}")
+            systemd.notify("READY=1", "WATCHDOG=1", f"STATUS={found.message}{_doctor(host)}")
             schedule.plan(pending=found.pending)
             stop.wait(min(schedule.left(), watchdog), news.fileno())
             if news.drain():
@@ -71,6 +73,10 @@ def _serve(host: Host) -> None:
                 schedule.hurry()
             if schedule.left() == 0.0:
                 tree = _ask(host, schedule)
+
+
+def _doctor(host: Host) -> str:
+    return glimpse(files.read_text(files.below(host.root, DOCTOR)))
 
 
 def _ask(host: Host, schedule: "_Schedule") -> EniTree:

@@ -29,7 +29,7 @@ IMPORTS = {
     "bare interpreter": "pass",
     "command line": "import agent.__main__",
     "network": "import agent.__main__, agent.network.daemon",
-    "diagnostics": "import agent.__main__, agent.diagnostics.daemon",
+    "diagnostics": "import agent.__main__, agent.diagnostics.serving",
     "console, first headline": "import agent.__main__, agent.console.daemon",
     "doctor": "import agent.__main__, agent.doctor.daemon",
     "configure": "import agent.__main__, agent.configure.daemon",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from configure.killed import tree
-from configure.samples import API_SERVER, INSTANCE, PEM, base64_of, document
+from configure.samples import API_SERVER, GOLDEN, INSTANCE, PEM, base64_of, document
 
 from agent.configure import daemon, reserves
 from agent.errors import FailedError, SettingsError
@@ -312,6 +312,20 @@ def test_a_clock_that_gets_right_is_waited_for_no_longer(tmp_path: Path, url: st
     daemon.read_patiently(tmp_path, url, clock_within=60)
     corrector.join()
     assert "clock" in str(status(tmp_path)["message"])
+
+
+def test_no_secret_of_the_user_data_is_said(
+    tmp_path: Path, url: str, metadata: Metadata, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata.set("user-data", (GOLDEN / "every-setting/user-data.toml").read_bytes())
+    configure(tmp_path, url)
+    metadata.set("user-data", document(rest='[settings.network]\nhttps-proxy = "http://u:hunter2@p:1/path"'))
+    daemon.configure(tmp_path, url, dry_run=True)
+    configure(tmp_path, url)
+    printed = capsys.readouterr()
+    said = (tmp_path / "run/node-agent/configure.json").read_text() + printed.out + printed.err
+    assert "settings.network.https-proxy" in said
+    assert "hunter2" not in said
 
 
 def test_metadata_that_refuses_is_said_in_the_status(tmp_path: Path, url: str, metadata: Metadata) -> None:

@@ -8,7 +8,7 @@ from configure.samples import FACTS, MUST_HAVES, accepted, check, document
 
 from agent.configure import kubelet, lift, userdata
 from agent.configure.kubernetes_rules import Taint
-from agent.configure.merging import merge
+from agent.configure.merging import Document, merge
 
 
 def kubernetes(text: str) -> Any:
@@ -183,3 +183,9 @@ def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, pat
 )  # fmt: skip
 def test_a_field_of_its_type_stays(line: str) -> None:
     assert check(document(rest=f"[settings.kubelet.config]\n{line}\n")).verdicts == ()
+
+
+@pytest.mark.parametrize("written", [{"full-pcpus-only": ["true"]}, {"full-pcpus-only": {}}, ["full-pcpus-only"], 1])
+def test_options_of_another_shape_are_a_verdict_and_no_traceback(written: object) -> None:
+    document = Document("user data", {"kubelet": {"config": {"cpuManagerPolicyOptions": written}}})
+    assert list(lift.lifted(document))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from configure.test_golden import SOURCES, rendered
+from configure.trees import SOURCES, rendered
 
 from agent.host import files
 from tools import binary, enter_command, trees

@@ -48,6 +48,12 @@ def test_memory_reserve_leaves_room_for_pods_on_a_small_machine(memory: int, mib
     assert reserves.memory_mib(110, memory) == mib
 
 
+@pytest.mark.parametrize(("mib", "reserved"), [(None, "1Gi"), (20480, "1Gi"), (2048, "1Gi"), (981, "490Mi")])
+def test_storage_reserve_leaves_room_where_var_is_in_memory(mib: int | None, reserved: str) -> None:
+    found = reserves.kube_reserved(accepted(document()), facts(storage_mib=mib))
+    assert found["ephemeral-storage"] == reserved
+
+
 def test_flags_have_the_order_of_their_names_and_no_empty_ones() -> None:
     (flags,) = (spec for spec in kubelet.files(accepted(document()), FACTS) if spec.path.endswith("flags.env"))
     names = re.findall(r"--([a-z-]+)=", flags.content.decode())
@@ -174,6 +180,11 @@ def test_the_diff_shows_new_changed_and_stale_files_without_secrets() -> None:
         "\\ No newline at end of file",
         "",
     ]
+
+
+def test_the_diff_shows_which_variables_a_service_has_and_no_value() -> None:
+    text = diff.unified([FileSpec("/etc/systemd/environment/kubelet.env", b'A="1"\nB="x"\n')], [], {})
+    assert text.splitlines()[-2:] == ["+A=<redacted>", "+B=<redacted>"]
 
 
 def test_kubeconfig_names_the_cluster_and_the_node() -> None:

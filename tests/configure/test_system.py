@@ -41,7 +41,7 @@ def test_variables_of_a_service_are_quoted_as_systemd_reads_them() -> None:
     assert text_of(specs, "/kubelet.env") == 'A="x \\"y\\" \\\\ \\$z \\`w\\`"\nTZ="UTC"\n'
     assert text_of(specs, "/containerd.env") == 'TZ="UTC"\n'
     drop_in = text_of(specs, "kubelet.service.d/50-node-agent-environment.conf")
-    assert drop_in == "[Service]\nEnvironmentFile=-/etc/node-agent/environment/kubelet.env\n"
+    assert drop_in == "[Service]\nEnvironmentFile=-/etc/systemd/environment/kubelet.env\n"
     assert {spec.mode for spec in specs if spec.path.endswith(".env")} == {0o600}
 
 
@@ -138,13 +138,15 @@ def test_a_provider_without_its_program_is_left_out_with_a_warning() -> None:
     )
     assert providers.files(settings, with_providers()) == []
     assert providers.flags(settings, with_providers()) == {}
+    assert providers.lacks_ecr(settings, with_providers())
+    assert not providers.lacks_ecr(settings, facts)
 
 
 def test_a_provider_may_be_switched_off() -> None:
     settings = accepted(document(f"\n[settings.kubernetes.credential-providers.{ECR}]\nenabled = false"))
     assert providers.files(settings, with_providers(ECR)) == []
-    assert providers.remarks(settings, with_providers(ECR)) is not None
     assert not list(providers.remarks(settings, with_providers(ECR)))
+    assert not providers.lacks_ecr(settings, with_providers())
 
 
 def test_removed_flags_are_left_out_and_the_user_is_told() -> None:
@@ -245,8 +247,8 @@ def test_commands_that_are_off_are_not_read() -> None:
         ({"/var/lib/kubelet/cpu_manager_state"}, ("kubelet.service",)),
         ({"/etc/systemd/timesyncd.conf.d/50-node-agent.conf"}, ("systemd-timesyncd.service",)),
         ({"/etc/systemd/resolved.conf.d/50-node-agent.conf"}, ("systemd-resolved.service",)),
-        ({"/etc/node-agent/environment/containerd.env"}, ("containerd.service", "kubelet.service")),
-        ({"/etc/node-agent/environment/chronyd.env"}, ("chronyd.service",)),
+        ({"/etc/systemd/environment/containerd.env"}, ("containerd.service", "kubelet.service")),
+        ({"/etc/systemd/environment/chronyd.env"}, ("chronyd.service",)),
         ({"/etc/node-agent/network.json"}, ()),
     ],
 )

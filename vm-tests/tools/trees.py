@@ -62,7 +62,7 @@ def go_root() -> Path:
 
 def runtime_root() -> Path:
     """Return a root with the containerd that the node image has: the release's own."""
-    return _tree("runtime", ("containerd", "iproute2", "mount", "python3-minimal", "runc"))
+    return _tree("runtime", ("containerd", "iproute2", "mount", "python3", "runc"))
 
 
 def _tree(kind: str, packages: tuple[str, ...]) -> Path:
