@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import bundle
 from configure.samples import INSTANCE, document
 
 from world import imds
@@ -41,6 +42,7 @@ def main() -> None:
         "start, wall ms": {name: wall([sys.executable, "-c", code]) for name, code in IMPORTS.items()},
         "imports, PSS MiB": {name: memory(code) for name, code in IMPORTS.items()},
         "configure, wall ms": configure(),
+        "bundle": bundle.figures(),
     }
     print(json.dumps(figures, indent=2))
 
