@@ -4,8 +4,8 @@ A read of a dead file server cannot be ended, not even by SIGKILL. It is done by
 parent goes on with the next output.
 """
 
-import fcntl
 import json
+import mmap
 import os
 import select
 import signal
@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from agent.host.flow import Sender
@@ -21,8 +22,9 @@ from agent.outputs import Event, Opened, Outcome, Status
 
 _FRAME = struct.Struct("<BI")
 _DATA, _OPENED, _OUTCOME, _DONE = range(4)
-_MOST = 1 << 18
-_PIPE = 1 << 20
+# Data goes through memory that both share. On a busy node each side waits for its turn on a processor for tens of
+# milliseconds: a pipe's megabyte would be filled and emptied once in such a turn.
+_SLOTS, _SLOT = 32, 1 << 18
 # How long a child has to end by itself once it was heard out, and by a signal before it is left behind.
 _BY_ITSELF = 0.2
 _REAP_SECONDS = 2.0
@@ -36,30 +38,67 @@ class Patience:
     total: float
 
 
-class _Pipe:
+class _Channel:
+    """What parent and child have between them: frames one way, slots that are free again the other way."""
+
+    def __init__(self) -> None:
+        self.slots = memoryview(mmap.mmap(-1, _SLOTS * _SLOT))
+        self.frames, self._frames_in = os.pipe2(os.O_CLOEXEC)
+        self._free_out, self._free = os.pipe2(os.O_CLOEXEC)
+
+    def for_parent(self) -> None:
+        os.close(self._frames_in)
+        os.close(self._free_out)
+
+    def for_child(self) -> "_Pen":
+        os.close(self.frames)
+        os.close(self._free)
+        return _Pen(self.slots, self._frames_in, self._free_out)
+
+    def release(self) -> None:
+        """Give the child the slot back that was taken first."""
+        with suppress(BrokenPipeError):
+            os.write(self._free, b"\0")
+
+    def close(self) -> None:
+        os.close(self.frames)
+        os.close(self._free)
+
+
+class _Pen:
     """Writes frames: the child's end."""
 
-    def __init__(self, handle: int) -> None:
-        self._file = os.fdopen(handle, "wb", buffering=_MOST)
+    def __init__(self, slots: memoryview, frames: int, free: int) -> None:
+        self._slots = slots
+        self._frames = frames
+        self._free = free
+        self._used = 0
 
     def open(self, opened: Opened) -> None:
         self._frame(_OPENED, json.dumps(asdict(opened)).encode())
 
     def send(self, data: bytes | memoryview) -> None:
-        for start in range(0, len(data), _MOST):
-            self._frame(_DATA, data[start : start + _MOST])
+        for start in range(0, len(data), _SLOT):
+            piece = data[start : start + _SLOT]
+            if self._used >= _SLOTS and not os.read(self._free, 1):
+                raise BrokenPipeError
+            place = self._used % _SLOTS * _SLOT
+            self._slots[place : place + len(piece)] = piece
+            self._used += 1
+            self._write(_FRAME.pack(_DATA, len(piece)))
 
     def close(self, outcome: Outcome) -> None:
         self._frame(_OUTCOME, json.dumps(asdict(outcome)).encode())
-        self._file.flush()
 
     def done(self) -> None:
         self._frame(_DONE, b"")
-        self._file.flush()
 
-    def _frame(self, kind: int, data: bytes | memoryview) -> None:
-        self._file.write(_FRAME.pack(kind, len(data)))
-        self._file.write(data)
+    def _frame(self, kind: int, data: bytes) -> None:
+        self._write(_FRAME.pack(kind, len(data)) + data)
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._frames, data) :]
 
 
 class _LostError(Exception):
@@ -73,32 +112,38 @@ class _LostError(Exception):
 class _Source:
     """Reads frames, as long as patience lasts: the parent's end."""
 
-    def __init__(self, handle: int, patience: Patience) -> None:
-        self._handle = handle
-        self._buffer = memoryview(bytearray(_MOST))
+    def __init__(self, channel: _Channel, patience: Patience) -> None:
+        self._channel = channel
         self._poll = select.poll()
-        self._poll.register(handle, select.POLLIN)
+        self._poll.register(channel.frames, select.POLLIN)
         self._patience = patience
         self._deadline = time.monotonic() + patience.total
 
     def frames(self) -> Iterator[tuple[int, memoryview]]:
+        taken = 0
         while True:
             kind, size = _FRAME.unpack(self._read(_FRAME.size))
             if kind == _DONE:
                 return
-            yield kind, self._read(size)
+            if kind != _DATA:
+                yield kind, memoryview(self._read(size))
+                continue
+            place = taken % _SLOTS * _SLOT
+            yield kind, self._channel.slots[place : place + size]
+            self._channel.release()
+            taken += 1
 
-    def _read(self, size: int) -> memoryview:
-        filled = 0
-        while filled < size:
+    def _read(self, size: int) -> bytes:
+        found = b""
+        while len(found) < size:
             left = self._deadline - time.monotonic()
             if not self._poll.poll(max(0.0, min(self._patience.silence, left)) * 1000):
                 raise _LostError(Status.TIMEOUT, "it blocks" if left > self._patience.silence else "its time was over")
-            count = os.readv(self._handle, [self._buffer[filled:size]])
-            if count == 0:
+            piece = os.read(self._channel.frames, size - len(found))
+            if not piece:
                 raise _LostError(Status.FAILED, "the process that read it ended early; see the journal")
-            filled += count
-        return self._buffer[:size]
+            found += piece
+        return found
 
 
 def gather(work: Callable[[Sender], None], blank: Outcome, patience: Patience) -> Generator[Event, None, None]:
@@ -106,10 +151,10 @@ def gather(work: Callable[[Sender], None], blank: Outcome, patience: Patience) -
 
     `blank` says whose outcome that is as long as no file has begun. A view is valid until the next event is asked for.
     """
-    reader, child = _fork(work)
+    channel, child = _fork(work)
     began, at = time.monotonic(), blank
     try:
-        for kind, data in _Source(reader, patience).frames():
+        for kind, data in _Source(channel, patience).frames():
             if kind == _DATA:
                 yield data
             elif kind == _OPENED:
@@ -126,7 +171,7 @@ def gather(work: Callable[[Sender], None], blank: Outcome, patience: Patience) -
         taken = round(time.monotonic() - began, 3)
         yield Outcome(at.path, at.source, lost.status, seconds=taken, error=why, left_behind=0 if gone else 1)
     finally:
-        os.close(reader)
+        channel.close()
         child.end()
 
 
@@ -154,22 +199,20 @@ class _Child:
         return True
 
 
-def _fork(work: Callable[[Sender], None]) -> tuple[int, _Child]:
-    """Return the end to read from, and the child."""
-    reader, writer = os.pipe2(os.O_CLOEXEC)
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE)
+def _fork(work: Callable[[Sender], None]) -> tuple[_Channel, _Child]:
+    """Return the parent's end of the channel, and the child."""
+    channel = _Channel()
     number = os.fork()
     if number:
-        os.close(writer)
-        return reader, _Child(number)
+        channel.for_parent()
+        return channel, _Child(number)
     status = 1
     try:
-        os.close(reader)
+        pen = channel.for_child()
         # An exception, so that a command which runs is ended as well.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        pipe = _Pipe(writer)
-        work(pipe)
-        pipe.done()
+        work(pen)
+        pen.done()
         status = 0
     except (BrokenPipeError, SystemExit, KeyboardInterrupt):
         pass  # nobody wants the rest

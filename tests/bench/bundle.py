@@ -23,6 +23,8 @@ from agent.diagnostics import capture
 from agent.diagnostics.capture import Capture
 from agent.host.spool import FOLDER, Spool
 from agent.redactor import Redactor
+from world import imds
+from world.metadata import Metadata
 
 TOTAL = 2_000_000_000
 FILES = 20
@@ -36,8 +38,6 @@ import pathlib, sys
 from agent.diagnostics import collector
 collector.collect(sys.argv[1], root=pathlib.Path(sys.argv[2]))
 """
-# Nothing answers there: a bundle of this machine must not ask a metadata service.
-ENVIRONMENT = {**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"}
 
 
 @dataclass
@@ -57,7 +57,8 @@ def figures(total: int = TOTAL) -> dict[str, object]:
         tar = run(["sh", "-c", f"tar -cz -C {root} var/log/pods | cat >/dev/null"])
         spool = Spool(root / FOLDER[1:])
         spool.write(ID, capture.REQUEST, Capture(ID, "u", 1, "i-1", ("Base",), "2026-11-22T15:00:00Z").dump())
-        bundle = run([sys.executable, "-c", COLLECT, ID, str(root)])
+        with imds.serving(Metadata({"meta-data/instance-id": "i-1"})) as url:
+            bundle = run([sys.executable, "-c", COLLECT, ID, str(root)], AWS_EC2_METADATA_SERVICE_ENDPOINT=url)
         result = spool.read(ID, capture.RESULT)
         assert result is not None
         made = capture.parse_made(result)
@@ -84,9 +85,7 @@ def line(chance: random.Random, number: int) -> str:
         said = f'{{"level":"info","ts":"{stamp}","msg":"Successfully assigned IP {address} to pod","eni":"{eni}"}}'
     elif kind < 0.7:
         container = f"{chance.getrandbits(256):064x}"
-        said = (
-            f'I1122 15:04:05.{chance.randrange(10**6):06d}    1234 kubelet.go:36] "Observed" container="{container}"'
-        )
+        said = f'I1122 15:04:05.{chance.randrange(10**6):06d}    1234 kubelet.go:36] "Observed" container="{container}"'
     elif kind < 0.95:
         said = f'[INFO] {address}:{chance.randrange(65536)} - 1 "A IN kubernetes.svc. udp 54 false 512" NOERROR 106'
     else:
@@ -109,11 +108,11 @@ def write_logs(folder: Path, total: int) -> int:
     return written
 
 
-def run(command: list[str]) -> Run:
+def run(command: list[str], **environment: str) -> Run:
     """Run a command, and look at the memory of it and of all that it starts."""
     started, before = time.perf_counter(), cpu_seconds()
     quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=ENVIRONMENT)
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env={**os.environ, **environment})
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, sum(map(pss_kib, family(process.pid))) / 1024)
@@ -148,7 +147,7 @@ def pss_kib(number: int) -> int:
 def stages(folder: Path) -> dict[str, float]:
     """Measure each step of the way alone, on the first of the logs."""
     path = folder / "0.log"
-    redactor, digest, compressor = Redactor(), hashlib.sha256(), isal_zlib.compressobj(2, wbits=-15)
+    redactor, digest, compressor = Redactor(), hashlib.sha256(), isal_zlib.compressobj(1, wbits=-15)
     steps: dict[str, Callable[[bytes], object]] = {
         "read": len,
         "redact": lambda data: deque(redactor.feed(data), maxlen=0),
