@@ -59,6 +59,8 @@ class Gatherer:
         if isinstance(output.source, Metadata) and self._trouble:
             yield Outcome(output.path, source, Status.FAILED, error=self._trouble)
             return
+        if output.keep is Keep.TAIL and isinstance(output.source, Commands):
+            limit //= 2  # what is kept of a stream waits on the same disk as the bundle
         bounds = Bounds(min(limit, output.limit), output.keep, self._folder)
         seconds = min(seconds, output.seconds)
         silence = getattr(output.source, "timeout", _SILENCE) + _GRACE

@@ -11,15 +11,16 @@ from typing import BinaryIO
 from isal import igzip
 
 from agent.host import files
-from agent.host.flow import Ending, Flow
+from agent.host.flow import USUAL, Ending, Flow
 from agent.host.job import Job
 from agent.outputs import File, Keep, Matching, Status, Tree
 
 _CHUNK = 1 << 18
 # A folder with more files than this is no log folder; the rest is left out, and the manifest says so.
 _MOST_FILES = 20_000
-# A tail is read from this far ahead of it: a private key that begins before is known for one.
+# How far before a tail a private key is looked for, and its end behind.
 _LEAD = 64 << 10
+_KEY_BEGINS, _KEY_ENDS = b"-----BEGIN ", b"-----END "
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,10 @@ def _take(job: Job, found: _Found) -> bool:
 
 def _pour(job: Job, file: BinaryIO, names: tuple[str, str], fill: Callable[[BinaryIO, Flow, int], None]) -> None:
     state = os.fstat(file.fileno())
-    # Only a file that is too long needs its tail kept apart: of any other all bytes are.
     tail = job.bounds.keep is Keep.TAIL and state.st_size > job.bounds.limit and fill is _copy
     if tail:
-        file.seek(max(0, state.st_size - job.bounds.limit - _LEAD))
-    flow = job.flow(*names, modified=state.st_mtime, keep=Keep.TAIL if tail else Keep.HEAD)
+        _seek_tail(file, state.st_size, job.bounds.limit)
+    flow = job.flow(*names, modified=state.st_mtime, keep=Keep.HEAD)
     try:
         fill(file, flow, state.st_size)
     except OSError as error:
@@ -114,7 +114,20 @@ def _pour(job: Job, file: BinaryIO, names: tuple[str, str], fill: Callable[[Bina
     except EOFError as error:
         flow.finish(Ending(Status.FAILED, error=f"not a whole gzip file: {error}"))
     else:
-        flow.finish()
+        cut = Ending(Status.TRUNCATED, error=f"cut to the last {job.bounds.limit} of {state.st_size} bytes")
+        flow.finish(cut if tail else USUAL)
+
+
+def _seek_tail(file: BinaryIO, size: int, limit: int) -> None:
+    """Go to the first whole line of the last bytes, or behind a private key that they would begin within."""
+    # Some room is left for what grows where secrets are cut.
+    place = size - limit + limit // 64
+    file.seek(max(0, place - _LEAD))
+    before, after = file.read(min(_LEAD, place)), file.read(_LEAD)
+    key = before.rfind(_KEY_BEGINS)
+    within = key >= 0 and before.find(_KEY_ENDS, key) < 0
+    line = after.find(b"\n", max(0, after.find(_KEY_ENDS)) if within else 0) + 1
+    file.seek(place + line)
 
 
 def _copy(file: BinaryIO, flow: Flow, size: int) -> None:

@@ -118,6 +118,14 @@ def test_a_long_log_keeps_its_tail_and_secrets_are_counted(root: Path) -> None:
     assert len(content) <= 100
 
 
+def test_a_tail_does_not_begin_within_a_private_key(root: Path) -> None:
+    key = b"-----BEGIN RSA PRIVATE KEY-----\n" + b"MIIEabcd\n" * 50 + b"-----END RSA PRIVATE KEY-----\n"
+    (root / "var/log/messages").write_bytes(b"x\n" * 5000 + key + b"after\n" * 10)
+    outcome, content = one(root, File(("/var/log/messages",)), keep=Keep.TAIL, limit=400)
+    assert (outcome.status, content) == (Status.TRUNCATED, b"after\n" * 10)
+    assert outcome.error == "cut to the last 400 of 10572 bytes"
+
+
 def test_files_that_are_none(root: Path) -> None:
     log = root / "var/log"
     os.mkfifo(log / "fifo")
