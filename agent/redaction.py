@@ -49,9 +49,10 @@ RULES: tuple[Rule, ...] = (
         r"(?P<keep>)LS0tLS1CRUdJTi(?:BQUklWQVRF|BSU0Eg|BFQyBQ|BPUEVOU1NI|BFTkNSWVBU)[A-Za-z0-9+/=]+",
         r"LS0tLS1CRUdJTiB",
     ),
-    # Pre-signed URLs, by Signature Version 4 and by its predecessor; the whole query goes.
+    # Pre-signed URLs, by Signature Version 4 and by its predecessor; the whole query goes. The parts are bounded, or a
+    # line of nothing but beginnings of URLs would take the square of its length.
     Rule(
-        r"(?P<keep>https?://[^\s?\"'<>]+\?)[^\s\"'<>]*"
+        r"(?P<keep>https?://[^\s?\"'<>]{1,4096}\?)[^\s\"'<>]{0,16384}"
         r"(?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)=[^\s\"'<>]*",
         r"(?i:(?:x-amz-|awsaccesskeyid|signature)[a-z-]*)=",
         re.IGNORECASE,
@@ -70,7 +71,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(rf"(?P<keep>\bbearer[ \t]+)(?!{CUT})[A-Za-z0-9._~+/=-]{{8,}}", r"(?i:bearer)[ \t]", re.IGNORECASE),
     Rule(
-        rf"(?P<keep>\b[a-z][a-z0-9+.-]{{1,10}}://)(?!{CUT})[^\s/:@\"'\\]*:[^\s/@\"'\\]+(?=@)",
+        rf"(?P<keep>\b[a-z][a-z0-9+.-]{{1,10}}://)(?!{CUT})[^\s/:@\"'\\]{{0,256}}:[^\s/@\"'\\]{{1,4096}}(?=@)",
         r"://[^\s/:@\"']*:[^\s/@\"']+@",
         re.IGNORECASE,
     ),
