@@ -2,7 +2,6 @@
 
 import glob
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +50,7 @@ def take_matching(job: Job, source: Matching) -> None:
 def take_tree(job: Job, source: Tree) -> None:
     """Take every file below the folders that match; a file that is no file of text is passed over."""
     single = not glob.has_magic(source.pattern)
-    folders = [folder for folder in _match(job, source.pattern) if stat.S_ISDIR(folder.lstat().st_mode)]
+    folders = [folder for folder in _match(job, source.pattern) if folder.is_dir() and not folder.is_symlink()]
     count = 0
     for folder in folders:
         base = job.output.path if single else f"{job.output.path}{folder.name}/"
