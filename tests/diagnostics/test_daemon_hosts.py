@@ -42,8 +42,9 @@ def test_a_bundle_of_everything_without_metadata_as_root_and_as_a_user(tmp_path:
         parent.chmod(parent.stat().st_mode | 0o011)
     output = folder / "x.tar.gz"
     command = [sys.executable, "-c", AS_NOBODY.format(user=user), output]
-    said = subprocess.run(command, check=True, capture_output=True, text=True, env=OFFLINE, timeout=300).stdout
-    assert said.startswith(f"{output}: {output.stat().st_size} bytes, ")
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, env=OFFLINE, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"{output}: {output.stat().st_size} bytes, ")
     with tarfile.open(output) as bundle:
         names = bundle.getnames()
         rows = json.load(bundle.extractfile("manifest.json"))["outputs"]
