@@ -145,7 +145,8 @@ OUTPUTS: tuple[Output, ...] = (
     _NETWORKING.run("networking/ip6tables-save.txt", "ip6tables-save"),
     _NETWORKING.each("networking/nftables-*.txt", "nft list tables", items.nft_tables, "nft list table {each}"),
     _NETWORKING.journal("networking/configure-multicard-interfaces.txt", "--unit=configure-multicard-interfaces"),
-    _NETWORKING.file("networking/resolv.conf", "/etc/resolv.conf"),
+    # Where systemd-resolved runs, the former is a link, and links are not followed.
+    _NETWORKING.file("networking/resolv.conf", "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"),
     _NETWORKING.run("networking/resolvectl.txt", "resolvectl status"),
     _NETWORKING.run("networking/conntrack.txt", "conntrack -S", "conntrack -L"),
     _NETWORKING.run("networking/conntrack6.txt", "conntrack -L -f ipv6"),
