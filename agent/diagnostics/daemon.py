@@ -1,6 +1,6 @@
-"""Collecting at work: makes the bundle of a capture, or one by hand, from the real host, and prints the catalogue.
+"""Bundles at work: made of the real host, for a capture or for a person; and the catalogue.
 
-The room's second door to the host beside `daemon`: a process of its own, which has no network and loads no TLS.
+A process of its own beside `serving`: it has no network and loads no TLS.
 """
 
 import os

@@ -35,8 +35,8 @@ PODS = "var/log/pods/kube-system_coredns-0_0/coredns"
 LOOK_SECONDS = 0.05
 COLLECT = """
 import pathlib, sys
-from agent.diagnostics import collector
-collector.collect(sys.argv[1], root=pathlib.Path(sys.argv[2]))
+from agent.diagnostics import daemon
+daemon.collect(sys.argv[1], root=pathlib.Path(sys.argv[2]))
 """
 
 

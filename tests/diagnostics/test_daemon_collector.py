@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.diagnostics import capture, collector
+from agent.diagnostics import capture, daemon
 from agent.diagnostics.capture import Capture
 from agent.errors import FailedError, SettingsError
 from agent.host.spool import FOLDER, Spool
@@ -22,7 +22,7 @@ def test_a_collection_leaves_a_bundle_and_its_result(tmp_path: Path) -> None:
     kubelet = tmp_path / "etc/kubernetes/kubelet"
     kubelet.mkdir(parents=True)
     (kubelet / "config.json").write_text('{"password": "hunter22"}')
-    collector.collect(ID, root=tmp_path)
+    daemon.collect(ID, root=tmp_path)
     result = spool.read(ID, capture.RESULT)
     assert result is not None
     made = capture.parse_made(result)
@@ -45,12 +45,12 @@ def test_a_collection_leaves_a_bundle_and_its_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize("capture_id", ["../../etc", "", ID])
 def test_a_collection_that_nobody_asked_for(tmp_path: Path, capture_id: str) -> None:
     with pytest.raises(FailedError, match="the diagnostics daemon"):
-        collector.collect(capture_id, root=tmp_path)
+        daemon.collect(capture_id, root=tmp_path)
 
 
 def test_a_bundle_made_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "bundle.tar.gz"
-    collector.diagnose(("Runtime",), output)
+    daemon.diagnose(("Runtime",), output)
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith(f"{output}: {output.stat().st_size} bytes, ")
     with tarfile.open(output) as bundle:
@@ -60,13 +60,13 @@ def test_a_bundle_made_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_bundle_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such category: base"):
-        collector.diagnose(("base",), tmp_path / "b")
+        daemon.diagnose(("base",), tmp_path / "b")
     with pytest.raises(FailedError, match="cannot write"):
-        collector.diagnose(("Device",), tmp_path / "none/b")
+        daemon.diagnose(("Device",), tmp_path / "none/b")
 
 
 def test_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
-    collector.list_catalogue(as_json=True)
+    daemon.list_catalogue(as_json=True)
     assert json.loads(capsys.readouterr().out)["outputs"]
-    collector.list_catalogue(as_json=False)
+    daemon.list_catalogue(as_json=False)
     assert "system/top.txt" in capsys.readouterr().out

@@ -18,15 +18,15 @@ ID = "0b8e0d1c-6a5e-4a0e-9f5e-2f1f4a3c9d10"
 NOBODY = 65534
 COLLECT = """
 import pathlib
-from agent.diagnostics import collector
-collector.collect("{id}", root=pathlib.Path("{root}"))
+from agent.diagnostics import daemon
+daemon.collect("{id}", root=pathlib.Path("{root}"))
 """
 # The interpreter may lie where only root can read: it gives root up once all is loaded.
 AS_NOBODY = """
 import os, pathlib, sys
-from agent.diagnostics import collector
+from agent.diagnostics import daemon
 os.setgroups([]); os.setgid({user}); os.setuid({user})
-collector.diagnose(("All",), pathlib.Path(sys.argv[1]))
+daemon.diagnose(("All",), pathlib.Path(sys.argv[1]))
 """
 # Nothing answers there.
 OFFLINE = {**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"}

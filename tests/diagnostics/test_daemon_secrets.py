@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from agent.diagnostics import capture, collector
+from agent.diagnostics import capture, daemon
 from agent.diagnostics.capture import Capture
 from agent.host.spool import FOLDER, Spool
 
@@ -66,7 +66,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     spool.write(
         ID, capture.REQUEST, Capture(ID, "u", 1, "i-1", ("Networking", "Runtime"), "2026-11-22T15:00:00Z").dump()
     )
-    collector.collect(ID, root=root)
+    daemon.collect(ID, root=root)
     with tarfile.open(spool.place(ID) / capture.BUNDLE) as archive:
         return {entry.name: archive.extractfile(entry).read() for entry in archive}
 

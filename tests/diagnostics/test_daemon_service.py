@@ -7,7 +7,7 @@ from diagnostics.service_world import BUSY, DENIED, DONE, ID, NEW, Tick, World, 
 
 from agent.diagnostics import capture
 from agent.diagnostics.answer import Verdict
-from agent.diagnostics.capture import Capture
+from agent.diagnostics.capture import Capture, Made
 from agent.diagnostics.destination import Destination
 from agent.errors import FailedError, TemporaryError
 from agent.host.kube import ApiError
