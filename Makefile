@@ -57,6 +57,10 @@ vm-test: .venv/ready ## every VM scenario, and the table of results in vm-tests/
 bench: .venv/ready ## measure what design targets name, and print JSON (root)
 	@PYTHONPATH=vm-tests:tests $(PY)/python tests/bench/bench.py
 
+docs: .venv/ready ## write the tables of docs/bundle.md from the catalogue
+	sed -i '/<!-- catalogue -->/q' docs/bundle.md
+	$(PY)/python -c 'from agent.diagnostics import listing; print(); print(listing.as_markdown(), end="")' >>docs/bundle.md
+
 lock: .venv/ready ## compile the locked requirements anew
 	$(PY)/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml
 	$(PY)/pip-compile $(LOCK) --allow-unsafe --extra dev --output-file requirements-dev.lock pyproject.toml
@@ -76,4 +80,4 @@ LOCK := --quiet --generate-hashes --no-header --strip-extras \
 	$(PY)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: help demo check format lint types layers test units image tools vm-check vm-test bench lock
+.PHONY: help demo check format lint types layers test units image tools vm-check vm-test bench docs lock

@@ -47,12 +47,13 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The bundle that a collection made; `failed` names the outputs that are not whole."""
+    """The bundle that a collection made; `failed` names the outputs that are not whole, `error` why there is none."""
 
     size: int
     sha256: str
     outputs: int
     failed: tuple[str, ...]
+    error: str = ""
 
     def dump(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()

@@ -1,4 +1,7 @@
-"""Bundles at work: made of the real host, for a capture or for a person; and the catalogue."""
+"""Bundles at work: made of the real host, for a capture or for a person; and the catalogue.
+
+A process of its own beside `serving`: it has no network and loads no TLS.
+"""
 
 import os
 import sys
@@ -9,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import agent_version, log
-from agent.diagnostics import api, bundle, capture, catalogue, manifest
-from agent.diagnostics.capture import Made
+from agent.diagnostics import api, bundle, capture, catalogue, listing, manifest
+from agent.diagnostics.capture import Capture, Made
 from agent.diagnostics.manifest import About
 from agent.diagnostics.pulse import now, now_text
-from agent.errors import AgentError, FailedError, SettingsError
+from agent.errors import FailedError, SettingsError
 from agent.host import files, imds, status
 from agent.host.archive import Archive
 from agent.host.gather import Gatherer
@@ -24,14 +27,9 @@ _METADATA_SECONDS = 3.0
 
 
 def collect(capture_id: str, *, root: Path = Path("/")) -> None:
-    """Make the bundle of one capture in its folder of the spool."""
-    if not capture.is_capture_id(capture_id):
-        raise FailedError(f"{capture_id!r} is no capture ID", hint="the diagnostics daemon starts this command")
+    """Make the bundle of one capture in its folder of the spool, or leave there why there is none."""
     store = Spool(files.below(root, SPOOL))
-    content = store.read(capture_id, capture.REQUEST)
-    if content is None:
-        raise FailedError(f"the spool holds no request {capture_id}", hint="the diagnostics daemon writes it")
-    run = capture.parse(content)
+    run = _request(store, capture_id)
     folder = store.place(capture_id)
     about = About(
         agent_version=agent_version(),
@@ -42,7 +40,13 @@ def collect(capture_id: str, *, root: Path = Path("/")) -> None:
         uid=run.uid,
         generation=run.generation,
     )
-    made = _make(_Place(folder / capture.BUNDLE, folder, root), about, run.deadline_seconds, lambda _: None)
+    try:
+        made = _make(_Place(folder / capture.BUNDLE, folder, root), about, run.deadline_seconds, lambda _: None)
+    except FailedError as error:
+        # What is there of the bundle gives way to the reason.
+        (folder / capture.BUNDLE).unlink(missing_ok=True)
+        store.write(capture_id, capture.RESULT, Made(0, "", 0, (), error=str(error)).dump())
+        raise
     store.write(capture_id, capture.RESULT, made.dump())
     log.get("collect").info("bundle made", capture=capture_id, bytes=made.size, failed=len(made.failed))
 
@@ -73,7 +77,7 @@ def diagnose(categories: Sequence[str], output: Path) -> None:
 
 def list_catalogue(*, as_json: bool) -> None:
     """Print the catalogue of outputs."""
-    sys.stdout.write(catalogue.as_json() if as_json else catalogue.as_text())
+    sys.stdout.write(listing.as_json() if as_json else listing.as_text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,17 @@ class _Place:
     root: Path
 
 
+def _request(store: Spool, capture_id: str) -> Capture:
+    if not capture.is_capture_id(capture_id):
+        raise FailedError(f"{capture_id!r} is no capture ID", hint="the diagnostics daemon starts this command")
+    content = store.read(capture_id, capture.REQUEST)
+    if content is None:
+        raise FailedError(f"the spool holds no request {capture_id}", hint="the diagnostics daemon writes it")
+    return capture.parse(content)
+
+
 def _make(place: _Place, about: About, seconds: float, progress: Callable[[str], None]) -> Made:
-    gatherer = Gatherer(place.scratch, metadata=_metadata(), root=place.root)
+    gatherer = Gatherer(place.scratch, metadata=imds.connect(deadline=_METADATA_SECONDS).get, root=place.root)
     tools = bundle.Means(
         gather=lambda output, limit, left: gatherer.gather(output, limit=limit, seconds=left),
         clock=time.monotonic,
@@ -94,27 +107,14 @@ def _make(place: _Place, about: About, seconds: float, progress: Callable[[str],
         now=lambda: (now_text(), now().timestamp()),
         progress=progress,
     )
-    with Archive(place.archive) as archive:
-        outcomes = bundle.make(catalogue.select(about.categories), archive, tools, about, seconds=seconds)
-        sealed = archive.seal()
+    try:
+        with Archive(place.archive) as archive:
+            outcomes = bundle.make(catalogue.select(about.categories), archive, tools, about, seconds=seconds)
+            sealed = archive.seal()
+    except OSError as error:
+        message = f"cannot write the bundle below {place.scratch}: {error.strerror}"
+        raise FailedError(message, hint="see whether the data volume is full or broken") from error
     return Made(sealed.size, sealed.sha256, len(outcomes), manifest.failed(outcomes))
-
-
-def _metadata() -> Callable[[str], str | None]:
-    """Return a reader of IMDS that, once it has failed, fails at once: a bundle must not wait for each value."""
-    client = imds.connect(deadline=_METADATA_SECONDS)
-    trouble: list[AgentError] = []
-
-    def read(path: str) -> str | None:
-        if trouble:
-            raise trouble[0]
-        try:
-            return client.get(path)
-        except AgentError as error:
-            trouble.append(error)
-            raise
-
-    return read
 
 
 def _progress() -> Callable[[str], None]:

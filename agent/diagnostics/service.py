@@ -125,7 +125,10 @@ class Service:
                 self._means.spool.write(run.capture_id, capture.REQUEST, run.dump())
             self._log.info("log capture started", capture=run.capture_id, attempt=run.attempt)
             self._means.collector.start(run.capture_id)
-        return made or self._awaited(run)
+        made = made or self._awaited(run)
+        if made.error:
+            raise FailedError(made.error)
+        return made
 
     def _awaited(self, run: Capture) -> Made:
         waited = 0.0

@@ -29,7 +29,10 @@ Sink: TypeAlias = Callable[[bytes], bool]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended; `status` is None where it did not run, was ended at its time limit, or by a signal."""
+    """How a command ended; `status` is None where it did not run, was ended at its time limit, or by a signal.
+
+    A command that blocks in the kernel cannot be ended: it is left behind, and init reaps it one day.
+    """
 
     status: int | None
     output: bytes
@@ -37,6 +40,7 @@ class Finished:
     truncated: bool = False
     timed_out: bool = False
     missing: bool = False
+    left_behind: bool = False
 
     @property
     def ok(self) -> bool:
@@ -89,6 +93,7 @@ def stream(
         )
     except OSError as error:
         return Finished(None, b"", f"cannot run {argv[0]}: {os.strerror(error.errno or 0)}", missing=_is_missing(error))
+    gone = True
     with process:
         _feed(process.stdin, stdin)
         try:
@@ -97,12 +102,14 @@ def stream(
             _end(process)
             raise
         if timed_out or truncated:
-            _end(process)
+            gone = _end(process)
             status = None
         else:
             status = process.wait()
     if timed_out:
-        return Finished(None, b"", f"{argv[0]} did not end within {timeout:g} s", truncated, timed_out=True)
+        why = f"{argv[0]} did not end within {timeout:g} s"
+        why += "" if gone else ", is blocked in the kernel, and was left behind"
+        return Finished(None, b"", why, truncated, timed_out=True, left_behind=not gone)
     if status is not None and status < 0:
         return Finished(None, b"", f"{argv[0]} was ended by {signal.Signals(-status).name}", truncated)
     return Finished(0 if truncated else status, b"", "", truncated)
@@ -200,10 +207,13 @@ def _drain(process: subprocess.Popen[bytes], sink: Sink, deadline: float) -> tup
     return False, True
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """End a command and what it started, and say whether it is gone."""
     os.killpg(process.pid, signal.SIGKILL)
     try:
         process.wait(_REAP_SECONDS)
     except subprocess.TimeoutExpired:
         # Popen's own wait on exit from the `with` block would hang with the child; it is no longer ours to wait for.
         process.returncode = -signal.SIGKILL
+        return False
+    return True

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import bundle
 import speaking
 from configure.samples import INSTANCE, document
 
@@ -42,6 +43,7 @@ def main() -> None:
         "start, wall ms": {name: wall([sys.executable, "-c", code]) for name, code in IMPORTS.items()},
         "imports, PSS MiB": {name: memory(code) for name, code in IMPORTS.items()},
         "configure, wall ms": configure(),
+        "bundle": bundle.figures(),
         "console": speaking.rows(),
     }
     print(json.dumps(figures, indent=2))

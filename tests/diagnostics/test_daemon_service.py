@@ -7,7 +7,7 @@ from diagnostics.service_world import BUSY, DENIED, DONE, ID, NEW, Tick, World, 
 
 from agent.diagnostics import capture
 from agent.diagnostics.answer import Verdict
-from agent.diagnostics.capture import Capture
+from agent.diagnostics.capture import Capture, Made
 from agent.diagnostics.destination import Destination
 from agent.errors import FailedError, TemporaryError
 from agent.host.kube import ApiError
@@ -133,6 +133,16 @@ def test_a_collector_that_dies_is_said(tmp_path: Path) -> None:
     world.collects = lambda _: None
     world.script = [lambda: None] * 20
     assert "error=the collector ended without a result: failed, result oom-kill" in world.run().ending()[1]
+
+
+def test_why_there_is_no_bundle_is_said_as_the_collector_has_it(tmp_path: Path) -> None:
+    world = World(tmp_path, an_object())
+    made = Made(0, "", 0, (), error="no space for a bundle: 9 MiB are free; free space")
+    world.collects = lambda capture_id: world.spool.write(capture_id, capture.RESULT, made.dump())
+    reason, message = world.run().ending()
+    assert reason == "Failure"
+    assert "error=no space for a bundle: 9 MiB are free" in message
+    assert world.puts == 0
 
 
 def test_an_edit_drops_the_capture_and_begins_anew(tmp_path: Path) -> None:
