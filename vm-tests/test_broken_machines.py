@@ -5,6 +5,7 @@ docs/broken-nodes.md shows each headline as it is printed: `--write-docs` writes
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -16,6 +17,8 @@ import pytest
 
 import guest
 import pods
+from agent.console.budget import CYCLE_BYTES
+from agent.console.decode import newest
 from headlines import Headlines
 from world import World
 from world.node import Node
@@ -28,6 +31,13 @@ NOTICED = 240.0
 DROP_IN = "/etc/kubernetes/kubelet/config.json.d/99-broken.conf"
 SERVING = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 CONFLIST = "/etc/cni/net.d/*.conflist"
+CROWD = """
+import os, signal
+for _ in range(1000):
+    if os.fork() == 0:
+        signal.pause()
+signal.pause()
+"""
 UNREACHABLE = "nowhere.example/away:1"
 
 Breaking = Callable[[World, Node], AbstractContextManager[None]]
@@ -177,6 +187,35 @@ def test_the_node_says_in_the_api_what_its_console_says(world: World, node: Node
     guest.run(node, "systemctl start node-agent-console")
     said = until(condition, NOTICED, "the condition")
     assert said["message"] in guest.run(node, "systemctl show --property StatusText --value node-agent-console")
+
+
+@pytest.fixture
+def crowded(node: Node) -> Iterator[Node]:
+    """A node with a thousand processes of 4 KB command lines, 200 links, and binary garbage in its journal."""
+    guest.run(node, f"echo {base64.b64encode(CROWD.encode()).decode()} | base64 -d > /run/crowd.py")
+    guest.run(
+        node,
+        """systemd-run --unit=crowd --property=TasksMax=2000 \
+          python3 -IS /run/crowd.py $(head -c 4096 /dev/zero | tr '\\0' x)
+        systemd-run --wait --unit=node-agent-garbage --property=LogRateLimitIntervalSec=0 head -c 4000000 /dev/urandom
+        for n in $(seq 100); do echo "link add left$n type veth peer name right$n"; done | ip -batch -""",
+        timeout=240,
+    )
+    yield node
+    guest.run(node, "systemctl stop crowd; for n in $(seq 100); do echo link del left$n; done | ip -batch -", 240)
+
+
+def test_a_cycle_of_a_crowded_machine_keeps_to_the_budget_on_the_serial_port(crowded: Node) -> None:
+    before = len(cycles(crowded))
+    guest.run(crowded, "systemctl start node-agent-console", timeout=120)
+    until(lambda: len(cycles(crowded)) > before, 60, "its end marker")
+    raw = crowded.serial_log.read_bytes()
+    begin, end = raw.rindex(b"NODE-AGENT::BEGIN"), raw.index(b"\r\n", raw.rindex(b"NODE-AGENT::END"))
+    assert 30_000 < end - begin <= CYCLE_BYTES
+    found = newest(crowded.console())
+    assert found is not None
+    assert not found.missing
+    assert "xxxx" in found.section("cpu")
 
 
 def test_the_last_words_at_shutdown_are_the_last_lines(node: Node) -> None:
