@@ -64,7 +64,8 @@ def test_bad_user_data_stops_kubelet_and_says_why(world: World, clone: Node, cas
     assert exit_status(clone) == EX_CONFIG
     assert clone.shell("systemctl is-active kubelet").output.strip() in {"inactive", "failed"}
     assert guest.run(clone, f"systemctl show --property NRestarts --value {CONFIGURE}").strip() == "0"
-    headline = json.loads(clone.shell("node-agent doctor --json").output)["headline"]
+    headline = guest.headline(clone)
+    assert headline is not None
     assert headline["id"] == "user-data"
     assert named in headline["message"]
     assert headline["action"]
@@ -197,9 +198,8 @@ def waits(node: Node) -> dict[str, Any] | None:
 
 def refusal(node: Node) -> dict[str, Any] | None:
     """Return the doctor's headline once it is about the node's token."""
-    found = json.loads(node.shell("node-agent doctor --json").output or "{}")
-    headline: dict[str, Any] | None = found.get("headline")
-    return headline if headline and headline["id"] == "authentication" else None
+    found = guest.headline(node)
+    return found if found and found["id"] == "authentication" else None
 
 
 def test_metadata_that_is_late_is_waited_for(restart: Restart) -> None:
