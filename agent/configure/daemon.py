@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 from agent import clock, log, loop
 from agent.configure import diff, identity, naming, providers, render, report, settings, userdata
 from agent.configure.facts import Facts
+from agent.configure.merging import Document
 from agent.configure.render import Rendered
 from agent.configure.settings import Checked
-from agent.configure.userdata import Document
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
 from agent.host import files, imds, kernel, status, systemd
 from agent.host.imds import Imds
@@ -29,6 +29,8 @@ from agent.model import FileSpec, Verdict
 
 T = TypeVar("T")
 
+# What the image's maker sets, below user data, and what the machine's owner sets, above it.
+IMAGE_DEFAULTS = "/usr/share/node-agent/conf.d"
 OVERRIDES = "/etc/node-agent/conf.d"
 PUBLIC_BUNDLE = "/usr/share/node-agent/ca-bundle.crt"
 # The names of the rendered files, beside them: where they are gone, it is gone with them.
@@ -88,7 +90,8 @@ def _pass(root: Path, imds_url: str | None, *, live: bool, dry_run: bool) -> Non
 
 def check(paths: Sequence[Path], *, as_json: bool) -> bool:
     """Print what files of user data come to, merged in their order, and return whether a node could join with it."""
-    checked = settings.check([userdata.decode(_read_given(path), path.name) for path in paths])
+    found = (userdata.decode(_read_given(path), path.name) for path in paths)
+    checked = settings.check([document for documents in found for document in documents])
     sys.stdout.write(report.as_json(checked) if as_json else report.as_text(checked))
     return checked.settings is not None
 
@@ -141,7 +144,7 @@ def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
 def _read(metadata: Imds, root: Path) -> Inputs:
     instance = metadata.instance()
     sent = userdata.decode(metadata.user_data(), _USER_DATA)
-    checked = settings.check([sent, *_overrides(root)])
+    checked = settings.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
     facts = Facts(
         instance,
         cpus=kernel.online_cpus(),
@@ -152,7 +155,9 @@ def _read(metadata: Imds, root: Path) -> Inputs:
         providers=_programs(files.below(root, providers.PROGRAMS)),
     )
     failed = checked.settings is None
-    return Inputs(facts, checked, "absent" if sent.blank else "invalid" if failed else "ok")
+    return Inputs(
+        facts, checked, "absent" if all(document.blank for document in sent) else "invalid" if failed else "ok"
+    )
 
 
 def _programs(folder: Path) -> frozenset[str]:
@@ -160,9 +165,11 @@ def _programs(folder: Path) -> frozenset[str]:
     return frozenset(path.name for path in found if path.is_file() and os.access(path, os.X_OK))
 
 
-def _overrides(root: Path) -> list[Document]:
-    paths = sorted(files.below(root, OVERRIDES).glob("*.toml"))
-    return [userdata.decode(_read_given(path), f"{OVERRIDES}/{path.name}") for path in paths]
+def _given(root: Path, folder: str) -> list[Document]:
+    """Return the settings in a folder of the node, by the order of their files' names."""
+    paths = sorted(files.below(root, folder).glob("*.toml"))
+    found = (userdata.decode(_read_given(path), f"{folder}/{path.name}") for path in paths)
+    return [document for documents in found for document in documents]
 
 
 def _read_given(path: Path) -> bytes:

@@ -1,15 +1,15 @@
 """kubelet's configuration, flags and kubeconfig, with the defaults of current EKS nodes."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from agent.configure import coherence, flags, naming, providers, reserves
+from agent.configure import flags, naming, providers, reserves
 from agent.configure.facts import Facts
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.schema import Entries, Value, keys
 from agent.configure.settings import Settings
-from agent.model import FileSpec, Verdict
+from agent.model import FileSpec
 
 FOLDER = "/etc/kubernetes/kubelet"
 AUTHORITY = "/etc/kubernetes/pki/ca.crt"
@@ -50,7 +50,7 @@ def config(settings: Settings, facts: Facts) -> Mapping[str, Any]:
         **_defaults(),
         **_optional(kubernetes),
         **_cgroups(settings),
-        **coherence.coherent(_chosen(kubernetes)),
+        **_chosen(kubernetes),
         "address": "::" if naming.is_ipv6(settings) else "0.0.0.0",  # noqa: S104 - kubelet's API is for the cluster
         "clusterDNS": naming.cluster_dns(settings, facts),
         "evictionHard": {**_EVICTION_HARD, **kubernetes.eviction_hard},
@@ -63,11 +63,6 @@ def config(settings: Settings, facts: Facts) -> Mapping[str, Any]:
             for taint in taints
         ],
     }
-
-
-def remarks(settings: Settings) -> Iterator[Verdict]:
-    yield from coherence.remarks(_chosen(settings.kubernetes))
-    yield from flags.remarks(settings)
 
 
 def _defaults() -> Mapping[str, Any]:

@@ -4,7 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.configure import containerd, identity, instance_store, kubelet, naming, providers, proxy, system, trust
+from agent.configure import (
+    containerd,
+    flags,
+    identity,
+    instance_store,
+    kubelet,
+    naming,
+    providers,
+    proxy,
+    system,
+    trust,
+)
 from agent.configure.facts import Facts
 from agent.configure.settings import Settings
 from agent.model import FileSpec, Verdict
@@ -47,7 +58,7 @@ def render(settings: Settings, facts: Facts) -> Rendered:
 def remarks(settings: Settings, facts: Facts, now: datetime) -> Iterator[Verdict]:
     """Say what was assumed, what is left out, and what is odd though accepted."""
     yield from naming.remarks(settings, facts)
-    yield from kubelet.remarks(settings)
+    yield from flags.remarks(settings)
     yield from providers.remarks(settings, facts)
     yield from containerd.remarks(settings)
     yield from proxy.remarks(settings)

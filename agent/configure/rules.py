@@ -238,7 +238,7 @@ def json_value(_name: str, raw: object) -> object:
         raise RefusedError
     if isinstance(raw, float) and not abs(raw) < float("inf"):  # also refuses what is not a number
         raise RefusedError
-    if raw is not None and not isinstance(raw, str | int | float):
+    if not isinstance(raw, str | int | float):
         raise RefusedError
     return raw
 

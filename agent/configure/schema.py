@@ -6,8 +6,11 @@ verdict is an error, and there is no value as a whole.
 
 import dataclasses
 import difflib
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from agent.model import Verdict
@@ -17,7 +20,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Path = tuple[str, ...]
 _LONGEST_SHOWN = 60
+_LONGEST_KEY = 320  # a label's name and its prefix
+_BARE = re.compile(r"[A-Za-z0-9_-]{1,320}")
+MOST_COMPARED = 100
 _INT64 = 1 << 63
+_KINDS: Mapping[type, str] = {
+    dict: "a table",
+    list: "a list",
+    tuple: "a list",
+    float: "a fraction",
+    NoneType: "nothing",
+}
 NOT_APPLIED = "accepted, not applied: it has no effect on this image"
 
 
@@ -132,10 +145,9 @@ def read(kind: type[T], tree: Mapping[str, object], sources: Mapping[Path, str])
     return Reading(None if failed else value, accepted, tuple(reader.verdicts))
 
 
-def dotted(path: Path) -> str:
+def dotted(path: Path, *, below: str = "settings") -> str:
     """Return a path as it stands in TOML, `settings.kubernetes.node-labels."example.com/team"`."""
-    bare = (part if part.replace("-", "").replace("_", "").isalnum() else f'"{part}"' for part in path)
-    return ".".join(("settings", *bare))
+    return ".".join((below, *(part if _BARE.fullmatch(part) else json.dumps(part[:_LONGEST_KEY]) for part in path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +162,9 @@ class _Reader:
         for name, (target, spec, default) in known.items():
             found = self._key(spec, (*path, name), table.get(name), default)
             if found is not None:
-                values[target], accepted[name] = found
-            elif default not in {None, "", ()} and isinstance(spec, Value):
+                values[target], said = found
+                accepted |= {name: said} if said != {} else {}
+            elif default not in {None, "", ()} and isinstance(spec, Value) and spec.applied:
                 accepted[name] = default
         self._name_strangers(path, table, list(known))
         return kind(**values), accepted
@@ -223,7 +236,8 @@ class _Reader:
     def _name_strangers(self, path: Path, table: Mapping[str, object], known: list[str]) -> None:
         for name in table:
             if name not in known:
-                self._warn((*path, name), unknown(name, known))
+                # Comparing takes time; of thousands of strangers nobody reads the last ones.
+                self._warn((*path, name), unknown(name, known if len(self.verdicts) < MOST_COMPARED else ()))
 
     def _warn(self, path: Path, message: str) -> None:
         self._say(path, "warning", message)
@@ -258,4 +272,4 @@ def _show(raw: object) -> str:
     if isinstance(raw, str):
         text = ascii(redact(raw))
         return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…'"
-    return {dict: "a table", list: "a list", float: "a fraction"}.get(type(raw), "a date or time")
+    return _KINDS.get(type(raw), "a date or time")

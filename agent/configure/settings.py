@@ -3,12 +3,13 @@
 Names are those of Bottlerocket's TOML; the dataclasses are the table.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.configure import rules, schema
+from agent.configure import consistency, rules, schema
 from agent.configure.kubernetes import Kubernetes
+from agent.configure.merging import Document, merge
 from agent.configure.schema import Entries, Named, Section, Unused, key
 from agent.configure.tables import (
     Aws,
@@ -25,11 +26,11 @@ from agent.configure.tables import (
     NetworkTable,
     Ntp,
 )
-from agent.configure.userdata import Document, merge
 from agent.model import Verdict
 
 # A document of a megabyte may hold thousands of bad keys; nobody reads them all, and a status file has its limit.
 _MOST_VERDICTS = 100
+_NOT_RUN = "it is not run; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,34 @@ class Checked:
 
 def check(documents: Sequence[Document]) -> Checked:
     """Merge documents in their order, then validate what came of it."""
-    problems = tuple(document.problem for document in documents if document.problem is not None)
+    usable = any(document.settings for document in documents)
+    found = [verdict for document in documents for verdict in _said(document, usable=usable)]
     merged = merge(documents)
     reading = schema.read(Settings, merged.settings, merged.sources)
-    if not problems:
-        return Checked(reading.value, reading.accepted, _errors_first(reading.verdicts))
-    # A key may be missing only because its document could not be read: one error is enough.
-    others = tuple(verdict for verdict in reading.verdicts if not verdict.message.startswith("missing"))
-    return Checked(None, reading.accepted, _errors_first(problems + others))
+    if reading.value is None or any(verdict.level == "error" for verdict in found):
+        return Checked(None, reading.accepted, _errors_first([*found, *_causes(reading.verdicts, found)]))
+    kubernetes, gave_way = consistency.settled(reading.value.kubernetes, merged.sources)
+    accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
+    verdicts = _errors_first([*found, *reading.verdicts, *gave_way.values()])
+    return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts)
 
 
-def _errors_first(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:
+    """Give what is to say of a document; what is not run is an error where nothing else configures the node."""
+    if document.problem is not None:
+        yield document.problem
+    if document.unread:
+        yield Verdict("", "warning" if usable else "error", f"{document.unread}: {_NOT_RUN}", document.source)
+    yield from document.remarks
+
+
+def _causes(verdicts: Sequence[Verdict], found: Sequence[Verdict]) -> Iterator[Verdict]:
+    """Leave out keys that may be missing only because their document cannot be read: one error is enough."""
+    unreadable = any(verdict.level == "error" for verdict in found)
+    return (verdict for verdict in verdicts if not (unreadable and verdict.message.startswith("missing")))
+
+
+def _errors_first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     ordered = sorted(verdicts, key=lambda verdict: verdict.level != "error")
     left = len(ordered) - _MOST_VERDICTS
     if left <= 0:

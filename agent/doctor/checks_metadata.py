@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from agent import clock
-from agent.doctor.evidence import Configured, Evidence, Trouble
+from agent.doctor.evidence import Configured, Evidence, Metadata, Trouble
 from agent.doctor.report import Finding
 from agent.model import Verdict
 
@@ -29,7 +29,8 @@ def time(evidence: Evidence) -> Finding:
     """Judge the clock by what servers told of theirs."""
     off = evidence.clock_ahead
     if off is None:
-        return NOT_ASKED
+        told = isinstance(evidence.metadata, Metadata)
+        return Finding("ok", "no server has told its time") if told else NOT_ASKED
     if clock.is_wrong(off):
         return Finding(
             "fail",
