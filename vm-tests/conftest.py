@@ -1,6 +1,6 @@
 """One world and one good node serve many scenarios: a boot costs a minute and a half."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from world import World
 from world.node import Node
 
-READY_SECONDS = 300.0
+READY_SECONDS = 600.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,9 +55,16 @@ def node(world: World) -> Node:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the end of the node's serial port beside a failure: the machine is gone when a person reads it."""
+    """Put the end of each node's serial port beside a failure: the machine is gone when a person reads it."""
     report = yield
-    made = getattr(item, "funcargs", {}).get("node")
-    if report.failed and isinstance(made, Node):
-        report.sections.append(("serial port", made.console().decode(errors="replace")[-12_000:]))
+    if report.failed:
+        for made in _nodes(getattr(item, "funcargs", {}).values()):
+            text = made.console().decode(errors="replace")[-12_000:]
+            report.sections.append((f"serial port of {made.instance_id}", text))
     return report
+
+
+def _nodes(values: Iterable[object]) -> list[Node]:
+    """Return the nodes among a test's fixtures, and what is a `node` of one of them."""
+    found = (value if isinstance(value, Node) else getattr(value, "node", None) for value in values)
+    return list(dict.fromkeys(node for node in found if isinstance(node, Node)))

@@ -53,9 +53,9 @@ def ground(world: World, foreign: Path) -> Iterator[Ground]:
     with world.outside.only_by_proxy():
         world.region.clock.stop()
         node = world.launch(settings(world, authority=False), data_from=foreign, clock_offset=AHEAD)
-        complaint = until(lambda: about_the_clock(node), 300, "the doctor names the clock")
+        complaint = until(lambda: about_the_clock(node), 600, "the doctor names the clock")
         world.region.clock.start()
-        node.wait_ready(600)
+        node.wait_ready()
         yield Ground(node, digest(foreign), complaint)
         world.terminate(node)
 

@@ -26,7 +26,7 @@ LATE = 20.0
 def clone(world: World, node: Node) -> Iterator[Node]:
     """A machine made from the node's volumes, launched with user data that is not TOML."""
     made = node.clone(user_data="this is = not [TOML")
-    until(lambda: exit_status(made) == EX_CONFIG, 300, "configure has given up")
+    until(lambda: exit_status(made) == EX_CONFIG, 600, "configure has given up")
     yield made
     world.terminate(made)
 
@@ -170,7 +170,7 @@ def restart(world: World, joined: Node) -> Restart:
         asked = time.monotonic()
         joined.start()
         late, waited = through_late_metadata(joined, asked)
-        headline = until(lambda: refusal(joined), 300, "the doctor names what STS refuses")
+        headline = until(lambda: refusal(joined), 600, "the doctor names what STS refuses")
         refused = mood.refused
     joined.wait_ready()
     return Restart(joined, late, waited, refused, headline)
@@ -182,7 +182,7 @@ def through_late_metadata(node: Node, since: float) -> tuple[float, dict[str, An
     def first_question() -> float | None:
         return next((request.at for request in node.imds.requests if request.at > since), None)
 
-    asked = until(first_question, 300, "the node asks for metadata")
+    asked = until(first_question, 600, "the node asks for metadata")
     until(lambda: waits(node), 120, "configure says what it waits for")
     until(lambda: time.monotonic() - asked > LATE, LATE + 1, "metadata has been away for long enough")
     waited = waits(node)

@@ -90,7 +90,7 @@ class Node:
         """Wait until the serial port has said this since the launch."""
         until(lambda: text in self._alive().serial_log.read_bytes(), timeout, f"the console says {text!r}")
 
-    def wait_ready(self, timeout: float = 300.0) -> None:
+    def wait_ready(self, timeout: float = 600.0) -> None:
         """Wait until pods can run: Ready, and without taints; the error shows the console's end."""
         query = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}{.spec.taints}'
 
