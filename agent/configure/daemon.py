@@ -153,6 +153,7 @@ def _read(metadata: Imds, root: Path) -> Inputs:
         vpc_networks=_vpc_networks(metadata) if naming.needs_vpc_networks(checked.settings) else (),
         public_bundle=files.read_text(files.below(root, PUBLIC_BUNDLE), limit=_BUNDLE_LIMIT),
         providers=_programs(files.below(root, providers.PROGRAMS)),
+        storage_mib=kernel.storage_mib(files.below(root, "/var")),
     )
     failed = checked.settings is None
     return Inputs(

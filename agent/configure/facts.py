@@ -9,7 +9,7 @@ from agent.model import Instance
 class Facts:
     """The instance, the machine under it and the image. `public_bundle` is None where the image has none.
 
-    `providers` are the image credential providers that the image brings.
+    `providers` are the image credential providers that the image brings, `storage_mib` is the size of /var.
     """
 
     instance: Instance
@@ -19,3 +19,4 @@ class Facts:
     vpc_networks: tuple[str, ...] = ()
     public_bundle: str | None = None
     providers: frozenset[str] = frozenset()
+    storage_mib: int | None = None

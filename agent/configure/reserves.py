@@ -24,10 +24,15 @@ def kube_reserved(settings: Settings, facts: Facts) -> Mapping[str, str]:
     """Return kubelet's and containerd's share, from the final number of pods and the CPUs there are."""
     return {
         "cpu": f"{cpu_millicores(facts.cpus)}m",
-        "ephemeral-storage": "1Gi",
+        "ephemeral-storage": _storage(facts.storage_mib),
         "memory": f"{memory_mib(max_pods(settings), facts.memory_mib)}Mi",
         **settings.kubernetes.kube_reserved,
     }
+
+
+def _storage(mib: int | None) -> str:
+    """Return EKS' 1 GiB, but half of what there is at most: in memory /var may be smaller than that."""
+    return "1Gi" if mib is None or mib >= 2048 else f"{mib // 2}Mi"
 
 
 def cpu_millicores(cpus: int) -> int:

@@ -17,6 +17,15 @@ def memory_mib() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
+def storage_mib(folder: Path) -> int | None:
+    """Return the size of the file system that a folder is on, None where there is no such folder."""
+    try:
+        found = os.statvfs(folder)
+    except FileNotFoundError:
+        return None
+    return found.f_blocks * found.f_frsize >> 20
+
+
 def apply_sysctls(values: Mapping[str, str], *, folder: Path = _SYSCTLS) -> frozenset[str]:
     """Give sysctls their values, and return those that had another; `kernel.hostname` is the host name."""
     return frozenset(key for key, value in values.items() if apply_sysctl(key, value, folder=folder))

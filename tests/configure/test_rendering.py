@@ -48,6 +48,12 @@ def test_memory_reserve_leaves_room_for_pods_on_a_small_machine(memory: int, mib
     assert reserves.memory_mib(110, memory) == mib
 
 
+@pytest.mark.parametrize(("mib", "reserved"), [(None, "1Gi"), (20480, "1Gi"), (2048, "1Gi"), (981, "490Mi")])
+def test_storage_reserve_leaves_room_where_var_is_in_memory(mib: int | None, reserved: str) -> None:
+    found = reserves.kube_reserved(accepted(document()), facts(storage_mib=mib))
+    assert found["ephemeral-storage"] == reserved
+
+
 def test_flags_have_the_order_of_their_names_and_no_empty_ones() -> None:
     (flags,) = (spec for spec in kubelet.files(accepted(document()), FACTS) if spec.path.endswith("flags.env"))
     names = re.findall(r"--([a-z-]+)=", flags.content.decode())

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ def test_the_machine_is_counted() -> None:
     assert kernel.online_cpus() == os.cpu_count()
     total = int(Path("/proc/meminfo").read_text().split()[1])
     assert abs(kernel.memory_mib() - total // 1024) <= 1
+
+
+def test_the_file_system_of_a_folder_is_measured(tmp_path: Path) -> None:
+    assert kernel.storage_mib(tmp_path) == shutil.disk_usage(tmp_path).total >> 20
+    assert kernel.storage_mib(tmp_path / "none") is None
 
 
 def test_only_sysctls_with_another_value_are_written(tmp_path: Path) -> None:
