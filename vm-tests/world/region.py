@@ -73,6 +73,15 @@ class Region:
         resident.metadata.update(machines.interface_tree(eni))
         self._serve(eni, resident.metadata)
 
+    def change(self, resident: Resident, eni: Eni) -> None:
+        """Show what an interface has now, and deliver by it; what it has no more vanishes from the metadata."""
+        self.vpc.route(eni)
+        folder, tree = machines.interface_path(eni), machines.interface_tree(eni)
+        resident.metadata.update(tree)
+        for path in resident.metadata.tree().keys() - tree.keys():
+            if path.startswith(f"{folder}/"):
+                resident.metadata.remove(path)
+
     def detach(self, resident: Resident, eni: Eni) -> None:
         resident.metadata.remove(machines.interface_path(eni))
         with self._guard:
