@@ -122,6 +122,11 @@ class Node:
         self._attached[number] = eni
         return eni
 
+    def change_eni(self, eni: Eni) -> None:
+        """Let a secondary interface have what is told here, such as more prefixes or none."""
+        self._attached[eni.device_number] = eni
+        self._region.change(self._resident, eni)
+
     def detach_eni(self, eni: Eni, *, timeout: float = UNPLUG_TIMEOUT) -> None:
         """Unplug a secondary interface; returns when the guest has let go of it."""
         device = f"nic-{eni.port}"
