@@ -13,7 +13,7 @@ import pytest
 
 import guest
 import pods
-from world import World, join, machines, registry
+from world import World, join, machines, oci, registry
 from world.node import Node
 from world.outside import PROXY
 from world.processes import run
@@ -66,8 +66,7 @@ def settings(world: World, *, authority: bool) -> str:
     lines = [
         world.user_data(),
         f'[settings.network]\nhttps-proxy = "{outside.proxy.url}"\nno-proxy = [".corp-internal.example"]\n',
-        f'[[settings.container-registry.credentials]]\nregistry = "{registry.HOST}"',
-        f'username = "{registry.USER}"\npassword = "{outside.registry.password}"\n',
+        outside.registry.login,
         join.bundle("corp", outside.registry.certificate) if authority else "",
     ]
     return "\n".join(lines)
@@ -123,7 +122,7 @@ def pulled(world: World, ground: Ground, refused: str) -> Iterator[str]:
 
 
 def test_with_its_authority_in_user_data_an_image_is_pulled_through_the_proxy(world: World, pulled: str) -> None:
-    assert pulled
+    assert pods.fetch(world, pulled) == oci.PAGE
     answered = [request for request in world.outside.registry.requests() if request.status == 200]
     assert {request.source for request in answered if "/manifests/" in request.path} == {PROXY}
     assert registry.HOST in world.outside.proxy.carried()
