@@ -1,6 +1,6 @@
 """One world and one good node serve many scenarios: a boot costs a minute and a half."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,13 +58,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Put the end of each node's serial port beside a failure: the machine is gone when a person reads it."""
     report = yield
     if report.failed:
-        for made in _nodes(getattr(item, "funcargs", {}).values()):
+        worlds = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, World)]
+        for made in (each for world in worlds for each in world.nodes):
             text = made.console().decode(errors="replace")[-12_000:]
             report.sections.append((f"serial port of {made.instance_id}", text))
     return report
-
-
-def _nodes(values: Iterable[object]) -> list[Node]:
-    """Return the nodes among a test's fixtures, and what is a `node` of one of them."""
-    found = (value if isinstance(value, Node) else getattr(value, "node", None) for value in values)
-    return list(dict.fromkeys(node for node in found if isinstance(node, Node)))

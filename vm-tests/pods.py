@@ -32,12 +32,12 @@ def delete(world: World, name: str) -> None:
     world.kubectl("delete", "pod", name, "--ignore-not-found", "--grace-period=0", "--force")
 
 
-def wait_running(world: World, name: str, timeout: float = 180.0) -> str:
+def wait_running(world: World, name: str, timeout: float = 300.0) -> str:
     """Wait until its container runs, and return its address."""
     return until(lambda: _address(world, name), timeout, f"pod {name} runs", interval=1.0)
 
 
-def wait_refusal(world: World, name: str, timeout: float = 180.0) -> str:
+def wait_refusal(world: World, name: str, timeout: float = 300.0) -> str:
     """Wait until the image could not be pulled, and return why: kubelet's own words."""
     return until(lambda: _refusal(world, name), timeout, f"the image of pod {name} is refused", interval=1.0)
 

@@ -59,6 +59,11 @@ class World:
     def s3(self) -> ObjectStore:
         return self.cluster.s3
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The instances that are launched and not terminated, running or not."""
+        return tuple(self._nodes)
+
     @functools.cached_property
     def outside(self) -> Outside:
         """What is beyond the VPC: a private registry and the proxy to it, started when first asked for."""
