@@ -101,12 +101,15 @@ def _add_configuration(commands: Subparsers) -> None:
 
 
 def _add_daemons(commands: Subparsers) -> None:
-    _add(
+    storage = _add(
         commands,
         "storage",
         "storage",
         does="find, format where it is blank, and mount the data volume",
         example="node-agent storage",
+    )
+    storage.add_argument(
+        "--instance-store", action="store_true", help="instead, use the instance store as the settings wish"
     )
     network = _with_imds(
         _add(

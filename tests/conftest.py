@@ -5,7 +5,12 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Nothing timed is asserted: the machine may be busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 EFFECTS = ("open", "os.", "shutil.", "socket.", "subprocess.", "tempfile.")
 TESTS = Path(__file__).parent

@@ -5,7 +5,6 @@ work of systemd, as kubelet.service requires this unit.
 """
 
 import contextlib
-import json
 import math
 import os
 import sys
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import clock, log, loop
-from agent.configure import diff, identity, naming, providers, render, report, settings, userdata
+from agent.configure import diff, identity, naming, providers, render, report, settings, trust, userdata
 from agent.configure.facts import Facts
 from agent.configure.merging import Document
 from agent.configure.render import Rendered
 from agent.configure.settings import Checked
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
-from agent.host import files, imds, kernel, status, systemd
+from agent.host import files, imds, kernel, owned, status, systemd
 from agent.host.imds import Imds
 from agent.model import FileSpec, Verdict
 
@@ -78,7 +77,11 @@ def _pass(root: Path, imds_url: str | None, *, live: bool, dry_run: bool) -> Non
         if dry_run:
             sys.stdout.write(_preview(rendered.files, root))
             return
-        changed = _write(rendered.files, root) | _drop_stale(inputs, root)
+        changed = (
+            owned.write_set(rendered.files, RECORD, root=root)
+            | _drop_stale(inputs, root)
+            | _drop_distrusted(inputs, root)
+        )
         if live:
             _touch(rendered, changed)
     except AgentError as error:
@@ -225,21 +228,6 @@ def _say(state: str, message: str, root: Path, details: Mapping[str, Any]) -> No
     status.write("configure", state, message, root=root, **details)
 
 
-def _write(wanted: Sequence[FileSpec], root: Path) -> frozenset[str]:
-    """Write every file, remove those of an earlier pass that are wanted no more, and return what changed.
-
-    The record names files before they are written and until they are removed, so that a killed pass loses none.
-    """
-    before = _recorded(root)
-    names = frozenset(spec.path for spec in wanted)
-    if not names <= before:
-        _record(before | names, root)
-    changed = files.write_files(wanted, root=root)
-    removed = frozenset(path for path in before - names if files.remove_file(path, root=root))
-    _record(names, root)
-    return changed | removed
-
-
 def _drop_stale(inputs: Inputs, root: Path) -> frozenset[str]:
     """Remove what another instance or other settings left in kubelet's state, and return what was there.
 
@@ -258,21 +246,23 @@ def _drop_stale(inputs: Inputs, root: Path) -> frozenset[str]:
     return dropped
 
 
-def _recorded(root: Path) -> frozenset[str]:
-    text = files.read_text(files.below(root, RECORD))
-    try:
-        return frozenset(json.loads(text)["files"]) if text else frozenset()
-    except ValueError:  # somebody wrote to it: no reason not to join
-        return frozenset()
+def _drop_distrusted(inputs: Inputs, root: Path) -> frozenset[str]:
+    """Remove single files and links of certificates that the store leaves out, or they would be believed all the same.
 
-
-def _record(paths: frozenset[str], root: Path) -> None:
-    body = json.dumps({"schemaVersion": 1, "files": sorted(paths)}, indent=2) + "\n"
-    files.write_file(FileSpec(RECORD, body.encode()), root=root)
+    A certificate that is trusted again is in the store.
+    """
+    marks = trust.distrusted(inputs.checked.settings) if inputs.checked.settings else frozenset()
+    folders = [folder for folder in trust.SCANNED if files.below(root, folder).is_dir()] if marks else []
+    found = [f"{folder}/{path.name}" for folder in folders for path in files.below(root, folder).iterdir()]
+    texts = ((path, files.read_text(files.below(root, path).resolve())) for path in found if path != trust.STORE)
+    removed = [
+        path for path, text in texts if text and trust.betrays(text, marks) and files.remove_file(path, root=root)
+    ]
+    return frozenset({trust.STORE}) if removed else frozenset()
 
 
 def _preview(wanted: Sequence[FileSpec], root: Path) -> str:
-    stale = _recorded(root) - {spec.path for spec in wanted}
+    stale = owned.recorded(RECORD, root=root) - {spec.path for spec in wanted}
     paths = stale | {spec.path for spec in wanted}
     found = {path: files.read_regular(files.below(root, path), limit=_BUNDLE_LIMIT) for path in paths}
     return diff.unified(

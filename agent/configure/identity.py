@@ -55,7 +55,7 @@ class Identity:
 
 
 def identity(settings: Settings, facts: Facts) -> Identity:
-    config = {**kubelet.config(settings, facts), **settings.kubelet.config}
+    config = {**settings.kubelet.config, **kubelet.config(settings, facts)}
     policy = {name: config.get(name, default) for name, default in _POLICY.items()}
     named = (flag for flag in flags.passed_on(settings) if flag.lstrip("-").startswith(_POLICY_FLAGS))
     return Identity(facts.instance.instance_id, facts.cpus, facts.memory_mib, policy, tuple(named))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agent.configure import flags, naming, providers, reserves
+from agent.configure import flags, lift, naming, providers, reserves
 from agent.configure.facts import Facts
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.schema import Entries, Value, keys
@@ -32,10 +32,11 @@ _CIPHERS = [
 
 def files(settings: Settings, facts: Facts) -> list[FileSpec]:
     authority = "".join(certificate.pem for certificate in settings.kubernetes.cluster_certificate)
+    decided = config(settings, facts)
     return [
-        FileSpec(_CONFIG, _json(config(settings, facts)), 0o600),
+        FileSpec(_CONFIG, _json(decided), 0o600),
         FileSpec(f"{_DROP_INS}/README", _DROP_INS_NOTE.encode()),
-        *_drop_in(settings.kubelet.config),
+        *_drop_in(lift.agreed(settings.kubelet.config, decided)),
         FileSpec(_KUBECONFIG, _json(_kubeconfig(settings.kubernetes, naming.node_name(settings, facts))), 0o600),
         FileSpec(f"{FOLDER}/flags.env", f'KUBELET_FLAGS="{" ".join(_flags(settings, facts))}"\n'.encode()),
         FileSpec(AUTHORITY, authority.encode()),
@@ -119,8 +120,8 @@ def _optional(kubernetes: Kubernetes) -> dict[str, Any]:
 
 def _cgroups(settings: Settings) -> dict[str, str]:
     """Return the groups that reservations are for; kubelet takes none beside CPUs that are reserved by number."""
-    by_number = settings.kubernetes.reserved_cpus or settings.kubelet.config.get("reservedSystemCPUs")
-    by_number = by_number or flags.value(settings, "reserved-cpus")
+    by_flag = any(flags.name(flag) == "reserved-cpus" for flag in settings.kubelet.flags)
+    by_number = settings.kubernetes.reserved_cpus or by_flag
     return {} if by_number else {"kubeReservedCgroup": "/runtime", "systemReservedCgroup": "/system"}
 
 
@@ -150,7 +151,7 @@ def _flags(settings: Settings, facts: Facts) -> list[str]:
         "hostname-override": naming.node_name(settings, facts),
         "kubeconfig": _KUBECONFIG,
         "node-ip": naming.node_ip(settings, facts),
-        "node-labels": ",".join(f"{name}={value}" for name, value in sorted(flags.labels(settings).items())),
+        "node-labels": ",".join(f"{name}={value}" for name, value in sorted(settings.kubernetes.node_labels.items())),
         "runtime-cgroups": "/runtime.slice/containerd.service",
         **providers.flags(settings, facts),
     }

@@ -15,6 +15,10 @@ from agent.configure.merging import Document
 from agent.configure.schema import Entries, RefusedError, Value, keys
 from agent.model import Verdict
 
+# A node's labels may well take kilobytes; shlex takes time in the square of a word.
+_LONGEST_ELEMENT = 16_384
+_MOST_ELEMENTS = 256
+
 
 def _as_it_is(raw: object) -> object:
     return raw
@@ -30,6 +34,13 @@ def _taints_of_objects(raw: object) -> object:
     for each in raw:
         taints.setdefault(each["key"], []).append(f"{each.get('value', '')}:{each.get('effect', '')}")
     return taints
+
+
+def _numa_nodes(raw: object) -> object:
+    """Turn [{numaNode, limits}] into {numaNode: limits}."""
+    if not isinstance(raw, list) or not all(isinstance(each, dict) for each in raw):
+        return raw
+    return {str(each.get("numaNode")): each.get("limits") for each in raw}
 
 
 def _taints_of_flag(text: str) -> object:
@@ -58,7 +69,7 @@ def _numbers(raw: object) -> object:
 
 
 def _switched_on(raw: object) -> object:
-    return [name for name, each in raw.items() if each in {"true", True}] if isinstance(raw, dict) else raw
+    return [name for name, each in raw.items() if each is True or each == "true"] if isinstance(raw, dict) else raw
 
 
 _DIRECT: Mapping[str, str] = {
@@ -71,12 +82,14 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "cpuManagerPolicyOptions": ("cpu-manager-policy-options", _switched_on),
     "evictionHard": ("eviction-hard", _as_it_is),
     "kubeReserved": ("kube-reserved", _as_it_is),
+    "logging.verbosity": ("log-level", _as_it_is),
+    "memorySwap.swapBehavior": ("memory-swap-behavior", _as_it_is),
     "providerID": ("provider-id", _as_it_is),
     "registerWithTaints": ("node-taints", _taints_of_objects),
+    "reservedMemory": ("memory-manager-reserved-memory", _numa_nodes),
     "topologyManagerPolicyOptions": ("topology-manager-policy-options", _numbers),
+    "userNamespaces.idsPerPod": ("ids-per-pod", _as_it_is),
 }
-# The top-level fields that settings decide: what a user wrote of them stands in config.json, where it was accepted.
-OWNED = frozenset(_FIELDS)
 _FLAGS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "cluster-dns": ("cluster-dns-ip", lambda text: text.split(",")),
     "cluster-domain": ("cluster-domain", _as_it_is),
@@ -88,6 +101,35 @@ _FLAGS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "register-with-taints": ("node-taints", _taints_of_flag),
     "v": ("log-level", _number),
 }
+
+
+def agreed(own: Mapping[str, Any], decided: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a user's own KubeletConfiguration with what was `decided` of the fields that are settings.
+
+    A drop-in with the value that was refused, or that a later document changed, would win over config.json.
+    """
+    result = {name: dict(each) if isinstance(each, dict) else each for name, each in own.items()}
+    for field in _FIELDS:
+        table, _, last = field.rpartition(".")
+        into = result.get(table) if table else result
+        if not isinstance(into, dict) or last not in into:
+            continue
+        source = _table(decided, table) if table else decided
+        del into[last]
+        into |= {last: source[last]} if last in source else {}
+    return result
+
+
+def fields() -> Mapping[str, str]:
+    """Return the fields of KubeletConfiguration that are settings, with the setting that each is."""
+    return {field: name for field, (name, _) in _FIELDS.items()}
+
+
+def flags() -> Mapping[str, str]:
+    """Return the flags of kubelet that are settings, with the setting that each is."""
+    return {flag: name for flag, (name, _) in _FLAGS.items()}
+
+
 # Where nodeadm's users set the proxy of what joins the node to its cluster.
 _PROXIED = ("default", "containerd", "kubelet")
 
@@ -105,8 +147,10 @@ def lifted(document: Document) -> Iterator[Document]:
 
 def _of_configuration(config: Mapping[str, Any], source: str) -> Iterator[Document]:
     for field, (name, convert) in _FIELDS.items():
-        if field in config:
-            yield _document(("kubernetes", name), convert(config[field]), f"{source}, kubelet.config.{field}")
+        table, _, last = field.rpartition(".")
+        found = _table(config, table) if table else config
+        if last in found:
+            yield _document(("kubernetes", name), convert(found[last]), f"{source}, kubelet.config.{field}")
 
 
 def _of_flags(flags: list[str], source: str) -> Iterator[Document]:
@@ -160,7 +204,7 @@ def _split(raw: object, source: str) -> tuple[list[str], tuple[Verdict, ...]]:
 
 def _words(raw: object) -> list[str]:
     words: list[str] = []
-    for element in raw if isinstance(raw, list) else []:
+    for element in raw[:_MOST_ELEMENTS] if isinstance(raw, list) else []:
         for word in _shell_words(element):
             if words and words[-1].startswith("-") and "=" not in words[-1] and not word.startswith("-"):
                 words[-1] += f"={word}"
@@ -170,8 +214,10 @@ def _words(raw: object) -> list[str]:
 
 
 def _shell_words(element: object) -> list[str]:
+    if not isinstance(element, str) or len(element) > _LONGEST_ELEMENT:
+        return [""]
     try:
-        return shlex.split(element) if isinstance(element, str) else [""]
+        return shlex.split(element)
     except ValueError:  # a quote that does not end
         return [""]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from agent.configure import flags, rules
+from agent.configure import rules
 from agent.configure.facts import Facts
 from agent.configure.schema import RefusedError, dotted
 from agent.configure.settings import Settings
@@ -21,9 +21,8 @@ _DNS_HOST = 10
 def node_name(settings: Settings, facts: Facts) -> str:
     """Return the node's name; kubelet would ask the kernel's host name, so it is always told."""
     kubernetes = settings.kubernetes
-    chosen = flags.value(settings, "hostname-override") or kubernetes.hostname_override
-    if chosen:
-        return chosen
+    if kubernetes.hostname_override:
+        return kubernetes.hostname_override
     by_dns = kubernetes.hostname_override_source == "private-dns-name"
     return (_dhcp_name(facts) if by_dns else None) or facts.instance.instance_id
 
@@ -51,8 +50,7 @@ def needs_vpc_networks(settings: Settings | None) -> bool:
         return False
     kubernetes = settings.kubernetes
     is_known = bool(kubernetes.cluster_dns_ip or kubernetes.service_cidr)
-    has_proxy = bool(settings.network.https_proxy or settings.environment)
-    return has_proxy or not is_known
+    return bool(settings.network.https_proxy) or not is_known
 
 
 def cluster_dns(settings: Settings, facts: Facts) -> list[str]:

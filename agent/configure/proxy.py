@@ -1,16 +1,13 @@
 """The proxy settings of containerd, kubelet and our own uploads, as an environment file."""
 
-from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from agent.configure import naming, rules
+from agent.configure import naming
 from agent.configure.facts import Facts
-from agent.configure.schema import RefusedError, dotted
 from agent.configure.settings import Settings
-from agent.model import FileSpec, Verdict
+from agent.model import FileSpec
 
 PATH = "/etc/network/proxy.env"
-VARIABLES = frozenset({"HTTPS_PROXY", "NO_PROXY"})
 # Redundant on purpose: Go takes networks and bare IPv6 addresses, Python neither, curl each from some version on.
 # 169.254.170.23 and fd00:ec2::23 are EKS Pod Identity's.
 _ALWAYS_DIRECT = (
@@ -24,21 +21,11 @@ def files(settings: Settings, facts: Facts) -> list[FileSpec]:
 
     HTTP_PROXY is never set: what speaks plain HTTP here speaks to instance metadata.
     """
-    proxy = url(settings)
+    proxy = settings.network.https_proxy
     direct = ",".join(no_proxy(settings, facts)) if proxy else ""
     pairs = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "NO_PROXY": direct, "no_proxy": direct}
     text = "".join(f"{name}={value}\n" for name, value in pairs.items())
     return [FileSpec(PATH, text.encode(), 0o600 if "@" in proxy else 0o644)]
-
-
-def url(settings: Settings) -> str:
-    """Return the proxy's URL: [settings.network]'s, else the one among the variables of every service."""
-    if settings.network.https_proxy:
-        return settings.network.https_proxy
-    try:
-        return rules.proxy(_variables(settings).get("HTTPS_PROXY", ""))
-    except RefusedError:
-        return ""
 
 
 def no_proxy(settings: Settings, facts: Facts) -> list[str]:
@@ -46,7 +33,6 @@ def no_proxy(settings: Settings, facts: Facts) -> list[str]:
     kubernetes = settings.kubernetes
     wanted = [
         *settings.network.no_proxy,
-        *_listed(settings),
         *_ALWAYS_DIRECT,
         urlsplit(kubernetes.api_server).hostname or "",
         naming.node_ip(settings, facts) or "",
@@ -62,27 +48,6 @@ def no_proxy(settings: Settings, facts: Facts) -> list[str]:
         return ["*"]
     distinct = {entry.lower(): entry for entry in reversed(wanted) if entry}
     return list(reversed(distinct.values()))
-
-
-def remarks(settings: Settings) -> Iterator[Verdict]:
-    variables = _variables(settings)
-    refused = [("HTTPS_PROXY", rules.proxy.says)] if variables.get("HTTPS_PROXY") and not url(settings) else []
-    if variables.get("NO_PROXY") and not _listed(settings):
-        refused.append(("NO_PROXY", rules.no_proxy.says))
-    for name, says in refused:
-        path = dotted(("environment", "default", name))
-        yield Verdict(path, "warning", f"the value is refused: must be {says}; it is ignored", "user data")
-
-
-def _variables(settings: Settings) -> Mapping[str, str]:
-    return {name.upper(): value for name, value in settings.environment.get("default", {}).items()}
-
-
-def _listed(settings: Settings) -> tuple[str, ...]:
-    try:
-        return rules.no_proxy(_variables(settings).get("NO_PROXY", "").split(","))
-    except RefusedError:
-        return ()
 
 
 def _private_names(facts: Facts) -> list[str]:

@@ -61,7 +61,6 @@ def remarks(settings: Settings, facts: Facts, now: datetime) -> Iterator[Verdict
     yield from flags.remarks(settings)
     yield from providers.remarks(settings, facts)
     yield from containerd.remarks(settings)
-    yield from proxy.remarks(settings)
     yield from trust.remarks(settings, facts.public_bundle, now)
     yield from system.remarks(settings)
     yield from instance_store.remarks(settings)

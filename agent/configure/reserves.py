@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from agent.configure import flags
 from agent.configure.facts import Facts
 from agent.configure.settings import Settings
 
@@ -11,21 +10,12 @@ from agent.configure.settings import Settings
 _LEAST_ALLOCATABLE_MIB = 512
 
 
-def max_pods(settings: Settings) -> int:
-    """Return how many pods kubelet will take in the end: a flag beats the drop-in, and that the setting."""
-    flag = flags.value(settings, "max-pods") or ""
-    if flag.isdecimal():
-        return int(flag)
-    own = settings.kubelet.config.get("maxPods")
-    return own if isinstance(own, int) else settings.kubernetes.max_pods
-
-
 def kube_reserved(settings: Settings, facts: Facts) -> Mapping[str, str]:
     """Return kubelet's and containerd's share, from the final number of pods and the CPUs there are."""
     return {
         "cpu": f"{cpu_millicores(facts.cpus)}m",
         "ephemeral-storage": _storage(facts.storage_mib),
-        "memory": f"{memory_mib(max_pods(settings), facts.memory_mib)}Mi",
+        "memory": f"{memory_mib(settings.kubernetes.max_pods, facts.memory_mib)}Mi",
         **settings.kubernetes.kube_reserved,
     }
 

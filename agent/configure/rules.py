@@ -42,7 +42,7 @@ def integer(least: int, most: int) -> Rule[[object], int]:
 
 
 def choice(*names: str) -> Rule[[object], str]:
-    @rule("string", f"one of {', '.join(names)}")
+    @rule("string", f"one of {', '.join(name or 'nothing' for name in names)}")
     def read(raw: object) -> str:
         if not isinstance(raw, str) or raw not in names:
             raise RefusedError

@@ -20,6 +20,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Path = tuple[str, ...]
 _LONGEST_SHOWN = 60
+# Defaults that need not be said.
+_NOTHING = frozenset({None, "", (), b""})
 _LONGEST_KEY = 320  # a label's name and its prefix
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,320}")
 MOST_COMPARED = 100
@@ -61,6 +63,7 @@ class Value:
 
     `kubelet` is the field of KubeletConfiguration that it becomes as it is, `renders` whatever else it becomes. A key
     with neither is accepted, not applied. With `fixed` the node always does that, and another value is not applied.
+    A `secret` is never shown; one that only `holds_secret` is not when it is refused, and else without them.
     """
 
     rule: Rule[[object], Any]
@@ -69,6 +72,7 @@ class Value:
     kubelet: str = ""
     required: bool = False
     secret: bool = False
+    holds_secret: bool = False
     fixed: object = None
 
     @property
@@ -164,7 +168,7 @@ class _Reader:
             if found is not None:
                 values[target], said = found
                 accepted |= {name: said} if said != {} else {}
-            elif default not in {None, "", ()} and isinstance(spec, Value) and spec.applied:
+            elif default not in _NOTHING and isinstance(spec, Value) and spec.applied:
                 accepted[name] = default
         self._name_strangers(path, table, list(known))
         return kind(**values), accepted
@@ -196,8 +200,8 @@ class _Reader:
         try:
             value = spec.rule(raw)
         except RefusedError as reason:
-            shown = "the value" if spec.secret else _show(raw)
-            instead = "it is ignored" if default in {None, "", ()} else f"{_show(default)} is used instead"
+            shown = "the value" if spec.secret or spec.holds_secret else _show(raw)
+            instead = "it is ignored" if default in _NOTHING else f"{_show(default)} is used instead"
             rest = "" if spec.required else f"; {instead}"
             self._say(path, level, f"{shown} is refused: must be {str(reason) or spec.rule.says}{rest}")
             return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.configure import consistency, rules, schema
+from agent.configure import consistency, kubelet_fields, rules, schema
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.merging import Document, merge
 from agent.configure.schema import Entries, Named, Section, Unused, key
@@ -30,7 +30,7 @@ from agent.model import Verdict
 
 # A document of a megabyte may hold thousands of bad keys; nobody reads them all, and a status file has its limit.
 _MOST_VERDICTS = 100
-_NOT_RUN = "it is not run; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
+_CURE = "; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Settings:
     containerd: Containerd = key(Section(Containerd))
     environment: Mapping[str, Mapping[str, str]] = key(
         Named(
-            Entries(rules.variable, "variables", "a drop-in of the service", secret=True),
+            Entries(rules.variable, "variables", "/etc/node-agent/environment", secret=True),
             rules.unit_name,
             "variables of a service; those of `default` are for every one",
         )
@@ -94,7 +94,8 @@ def check(documents: Sequence[Document]) -> Checked:
         return Checked(None, reading.accepted, _errors_first([*found, *_causes(reading.verdicts, found)]))
     kubernetes, gave_way = consistency.settled(reading.value.kubernetes, merged.sources)
     accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
-    verdicts = _errors_first([*found, *reading.verdicts, *gave_way.values()])
+    strange = kubelet_fields.remarks(reading.value.kubelet.config, merged.sources)
+    verdicts = _errors_first([*found, *reading.verdicts, *gave_way.values(), *strange])
     return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts)
 
 
@@ -103,7 +104,8 @@ def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:
     if document.problem is not None:
         yield document.problem
     if document.unread:
-        yield Verdict("", "warning" if usable else "error", f"{document.unread}: {_NOT_RUN}", document.source)
+        level, cure = ("warning", "") if usable else ("error", _CURE)
+        yield Verdict("", level, f"{document.unread}, which is not run{cure}", document.source)
     yield from document.remarks
 
 

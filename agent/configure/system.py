@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 
 from agent.configure import naming
 from agent.configure.facts import Facts
-from agent.configure.proxy import VARIABLES
 from agent.configure.schema import dotted
 from agent.configure.settings import Settings
 from agent.model import FileSpec, Verdict
@@ -17,7 +16,7 @@ TIMESYNCD = "/etc/systemd/timesyncd.conf.d/50-node-agent.conf"
 UNITS = "/etc/systemd/system"
 _HOSTS = "/etc/hosts"
 _NETWORK = "/etc/node-agent/network.json"
-ENVIRONMENT = "/etc/node-agent/environment"
+ENVIRONMENT = "/etc/systemd/environment"
 _SERVICES = ("containerd", "kubelet")
 _EVERY_SERVICE = "default"
 # kubelet with protectKernelDefaults does not start where these differ (k8s.io/kubernetes pkg/util/sysctl).
@@ -93,13 +92,9 @@ def _section(path: str, name: str, pairs: Mapping[str, str]) -> list[FileSpec]:
 def _environment(settings: Settings) -> list[FileSpec]:
     """Return each service's variables as a file of its own, which a drop-in names: not everybody may read them.
 
-    The proxy's are in proxy.env unless a service has one of its own.
+    They come after proxy.env, so that a service may have a proxy of its own.
     """
-    shared = {
-        name: value
-        for name, value in settings.environment.get(_EVERY_SERVICE, {}).items()
-        if name.upper() not in VARIABLES
-    }
+    shared = settings.environment.get(_EVERY_SERVICE, {})
     given = {name.removesuffix(".service"): each for name, each in settings.environment.items()}
     found = []
     for service in sorted({*_SERVICES, *given} - {_EVERY_SERVICE}):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.configure import certificates, host_rules, rules
+from agent.configure import certificates, host_rules, kubelet_fields, rules
 from agent.configure import kubernetes_rules as k8s
 from agent.configure.certificates import Certificate
 from agent.configure.host_rules import Credential, Mirror
@@ -27,7 +27,9 @@ class NetworkTable:
     hosts: tuple[host_rules.HostsLine, ...] = key(
         Value(host_rules.hosts, "lines of /etc/hosts: [[ip, [name, …]], …]", "/etc/hosts"), ()
     )
-    https_proxy: str = key(Value(rules.proxy, "proxy of containerd, kubelet and uploads", _PROXY, secret=True), "")
+    https_proxy: str = key(
+        Value(rules.proxy, "proxy of containerd, kubelet and uploads", _PROXY, holds_secret=True), ""
+    )
     no_proxy: tuple[str, ...] = key(Value(rules.no_proxy, "what is reached without the proxy", _PROXY), ())
     disable_ipv6: bool = key(Value(boolean, "switch IPv6 off", fixed=False), default=False)
     pod_subnet: bool = key(
@@ -53,7 +55,7 @@ class Bundle:
     """[settings.pki.NAME]."""
 
     data: tuple[Certificate, ...] = key(
-        Value(certificates.read, "base64 of the bundle in PEM; empty switches it off", _STORE, secret=True), ()
+        Value(certificates.read, "base64 of the bundle in PEM; empty switches it off", _STORE, holds_secret=True), ()
     )
     trusted: bool = key(Value(boolean, "trust the certificates; else distrust them", _STORE), default=False)
 
@@ -98,7 +100,7 @@ class ContainerRegistry:
         Value(host_rules.mirrors, "where images of a registry come from, best first", _REGISTRIES), ()
     )
     credentials: tuple[Credential, ...] = key(
-        Value(host_rules.credentials, "who we are to a registry", _REGISTRIES, secret=True), ()
+        Value(host_rules.credentials, "who we are to a registry", _CONTAINERD, secret=True), ()
     )
 
 
@@ -151,14 +153,17 @@ class BootstrapCommand:
         (),
     )
     mode: str = key(Value(choice("off", "once", "always"), "when", "the instance store"), "off")
-    essential: bool = key(Value(boolean, "whether the boot fails with it", fixed=False), default=False)
+    essential: bool = key(
+        Value(boolean, "whether the node needs it; a missing device is a warning either way", "the instance store"),
+        default=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Kubelet:
     """[settings.kubelet]: kubelet's own configuration, as a NodeConfig has it."""
 
-    config: Mapping[str, Any] = key(Entries(rules.json_value, "fields of KubeletConfiguration", _DROP_IN))
+    config: Mapping[str, Any] = key(Entries(kubelet_fields.field, "fields of KubeletConfiguration", _DROP_IN))
     flags: tuple[str, ...] = key(
         Value(host_rules.flags, "flags, which come last and so win", "/etc/kubernetes/kubelet/flags.env"), ()
     )

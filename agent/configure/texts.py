@@ -15,7 +15,7 @@ TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 # A key of many parts, `a.a.a.…`, at the begin of a line or of an inline table: tomllib takes memory in the square of
 # their number.
 _LONG_KEY = re.compile(
-    r"""(?:^[ \t]*\[{0,2}|[{,])[ \t]*(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""",
+    r"""(?:^[ \t]*+\[{0,2}+|[{,])[ \t]*+(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""",
     re.MULTILINE,
 )
 

@@ -19,11 +19,12 @@ LIMIT = 1 << 20
 # gzip in base64 in gzip is the most that tools are seen to make of it.
 _MOST_WRAPPINGS = 4
 _GZIP = b"\x1f\x8b"
-_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
-_HEADER = re.compile(r"\s*[A-Za-z-]+:")
-_MULTIPART = re.compile(r"^content-type:\s*multipart/", re.IGNORECASE | re.MULTILINE)
-_TOML = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?settings["']?[ \t]*[].=]""", re.MULTILINE)
-_MANIFEST = re.compile(r"^[ \t]*(apiVersion|kind|\"apiVersion\"|\"kind\"):", re.MULTILINE)
+# Possessive (`++`), as what is repeated could otherwise be divided in ways that grow with the square of the input.
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]++={0,2}+\s*+")
+_HEADER = re.compile(r"\s*+[A-Za-z-]++:")
+_MULTIPART = re.compile(r"^content-type:\s*+multipart/", re.IGNORECASE | re.MULTILINE)
+_TOML = re.compile(r"""^[ \t]*+\[{0,2}+[ \t]*+["']?settings["']?[ \t]*+[].=]""", re.MULTILINE)
+_MANIFEST = re.compile(r"^[ \t]*+(apiVersion|kind|\"apiVersion\"|\"kind\"):", re.MULTILINE)
 _TOML_TYPES = ("application/toml", "application/x-toml", "text/toml", "text/x-bottlerocket-toml")
 _NODE_CONFIG_TYPE = "application/node.eks.aws"
 # What people also launch instances with, by how it begins; it is said, not run.
@@ -66,6 +67,8 @@ def _multipart(text: str, source: str) -> Iterator[Document]:
     found = mime.parts(text.lstrip().encode())
     if found is None:
         raise UnreadableError("a MIME document without a boundary in its Content-Type: give it one")
+    if not found:
+        yield Document(source, unread="a MIME document in which every part is blank")
     for number, (kind, body) in enumerate(found, 1):
         yield from _part(kind, body, f"{source}, part {number}")
 

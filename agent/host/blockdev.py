@@ -4,7 +4,7 @@ import array
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agent import nvme
@@ -18,6 +18,8 @@ _FORMAT_TIMEOUT = 240.0
 _BEGINNING = 1 << 16
 # blkid(8): nothing was found.
 _NOTHING = 2
+# There is nothing on new disks to bring into line, nor to remember while one is away.
+_NO_RESYNC: Mapping[str, tuple[str, ...]] = {"RAID10": ("--assume-clean", "--bitmap=none")}
 # NVME_IOCTL_ADMIN_CMD and struct nvme_passthru_cmd (linux/nvme_ioctl.h). The kernel lets everybody identify.
 _ADMIN_COMMAND = 0xC0484E41
 _PASSTHROUGH = struct.Struct("=BBHIIIQQIIIIIIIIII")
@@ -65,10 +67,32 @@ def make_ext4(device: Path, label: str) -> None:
     """Make a file system that is usable at once: inode tables and journal are cleared while it is in use."""
     argv = ["mkfs.ext4", "-q", "-m", "1", "-L", label]
     argv += ["-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1", "--", str(device)]
+    _make(argv, f"a file system on {device}")
+
+
+def make_xfs(device: Path, label: str) -> None:
+    """Make a file system without discarding the disk's blocks first, which may take minutes."""
+    _make(["mkfs.xfs", "-q", "-K", "-L", label, "--", str(device)], f"a file system on {device}")
+
+
+def make_array(array: Path, level: str, members: Sequence[Path]) -> None:
+    """Make an array of disks that hold nothing of worth, such as RAID0; its last part is its name."""
+    argv = ["mdadm", "--create", str(array), "--run", "--quiet", "--homehost=any", f"--name={array.name}"]
+    argv += [f"--level={level.lower()}", f"--raid-devices={len(members)}", *_NO_RESYNC.get(level, ())]
+    _make([*argv, *map(str, members)], f"the array {array}")
+
+
+def assemble_array(array: Path, members: Sequence[Path]) -> None:
+    """Assemble an array that was made before, if udev has not yet."""
+    if not array.exists():
+        _make(["mdadm", "--assemble", str(array), "--run", "--quiet", *map(str, members)], f"the array {array} again")
+
+
+def _make(argv: Sequence[str], what: str) -> None:
     finished = commands.run(argv, timeout=_FORMAT_TIMEOUT)
     if not finished.ok:
         said = finished.error or finished.text.strip()
-        raise FailedError(f"cannot make a file system on {device}: {said}", hint="see dmesg for errors of the disk")
+        raise FailedError(f"cannot make {what}: {said}", hint="see dmesg for errors of the disk")
 
 
 def identify(device: Path) -> bytes:

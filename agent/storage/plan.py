@@ -20,7 +20,7 @@ _DATA_NAME = "xvdb"
 _POD_NAME = re.compile(r"xvd[a-z]{2}")
 _FILE_SYSTEMS = frozenset({"ext4", "xfs"})
 # As Bottlerocket mounts its data volume: containers' overlays have mount flags of their own.
-_OPTIONS = "nodev,noatime,nosuid"
+OPTIONS = "nodev,noatime,nosuid"
 _ACTION = "attach an empty EBS volume as second disk and reboot"
 
 
@@ -108,7 +108,7 @@ def _refusal(disk: Disk, found: Signature | None) -> str:
 def mount_unit(device: str | None, file_system: str, *, check: bool = False) -> FileSpec:
     """Return the mount unit; without a device it is memory. With `check` the file system is checked first."""
     what = device or "tmpfs"
-    options = _OPTIONS if device else f"{_OPTIONS},mode=0755"
+    options = OPTIONS if device else f"{OPTIONS},mode=0755"
     unit = ["[Unit]", "Description=Data volume", "DefaultDependencies=no"]
     if device and check:
         checker = f"systemd-fsck@{device.lstrip('/').replace('/', '-')}.service"

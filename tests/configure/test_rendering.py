@@ -182,6 +182,11 @@ def test_the_diff_shows_new_changed_and_stale_files_without_secrets() -> None:
     ]
 
 
+def test_the_diff_shows_which_variables_a_service_has_and_no_value() -> None:
+    text = diff.unified([FileSpec("/etc/systemd/environment/kubelet.env", b'A="1"\nB="x"\n')], [], {})
+    assert text.splitlines()[-2:] == ["+A=<redacted>", "+B=<redacted>"]
+
+
 def test_kubeconfig_names_the_cluster_and_the_node() -> None:
     (spec,) = (spec for spec in kubelet.files(accepted(document()), FACTS) if spec.path.endswith("kubeconfig"))
     body = json.loads(spec.content)

@@ -178,3 +178,9 @@ def test_the_report_for_people_ends_with_the_outcome() -> None:
     text = report.as_text(check("[settings"))
     assert "error: user data: not TOML" in text
     assert text.endswith("not usable: kubelet would not start\n")
+
+
+def test_what_is_left_out_is_not_in_the_report() -> None:
+    text = document(rest="[settings.kubernetes.static-pods.a]\n[settings.kubernetes.credential-providers.b]\n")
+    pods = json.loads(report.as_json(check(text)))["settings"]["kubernetes"]
+    assert (pods["static-pods"], pods["credential-providers"]) == ({"a": {"enabled": False}}, {"b": {"enabled": False}})
