@@ -34,8 +34,8 @@ def status(node: Node, daemon: str) -> dict[str, Any]:
 
 
 def headline(node: Node) -> dict[str, Any] | None:
-    """Return the first cause that the doctor names, None where it finds nothing wrong."""
-    found: dict[str, Any] | None = json.loads(node.shell("node-agent doctor --json").output)["headline"]
+    """Return the first cause that the doctor names, None where it finds nothing wrong; it is slow on a busy machine."""
+    found: dict[str, Any] | None = json.loads(node.shell("node-agent doctor --json", 180).output)["headline"]
     return found
 
 

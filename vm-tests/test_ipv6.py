@@ -66,7 +66,7 @@ def test_a_pod_has_an_address_of_the_nodes_prefix_and_answers(world: World, node
 
 
 def test_doctor_finds_nothing_wrong(node: Node) -> None:
-    assert json.loads(guest.run(node, "node-agent doctor --json"))["healthy"]
+    assert json.loads(guest.run(node, "node-agent doctor --json", 180))["healthy"]
 
 
 def test_no_unit_has_failed(node: Node) -> None:
