@@ -111,7 +111,8 @@ class Vpc:
             run(["ip", "-n", netns, "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else [])])
         run(["ip", "-n", netns, "route", "add", gateway, "dev", "eth0", "scope", "link"])
         run(["ip", "-n", netns, "route", "add", "default", "via", gateway, "dev", "eth0"])
-        run(["ip", "-n", netns, "route", "add", "default", "via", ROUTER6, "dev", "eth0"])
+        # A router advertisement may have been first.
+        run(["ip", "-n", netns, "route", "replace", "default", "via", ROUTER6, "dev", "eth0"])
 
     def _set_up(self) -> None:
         run(["sysctl", "--quiet", "--write", *SYSCTLS], netns=self.netns)
