@@ -201,6 +201,10 @@ def _render(inputs: Inputs) -> Rendered:
         others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         first = ": ".join(part for part in (errors[0].path or errors[0].source, errors[0].message) if part)
         raise SettingsError(f"{first}{others}", hint=_CURE)
+    if providers.lacks_ecr(checked.settings, inputs.facts):
+        log.get("configure").warning(
+            "no ecr-credential-provider: private images of ECR need credentials in the settings"
+        )
     return render.render(checked.settings, inputs.facts)
 
 

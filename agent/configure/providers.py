@@ -55,6 +55,12 @@ def remarks(settings: Settings, facts: Facts) -> Iterator[Verdict]:
             yield Verdict(path, "warning", f"left out, as kubelet would not start with it: {absent}", "user data")
 
 
+def lacks_ecr(settings: Settings, facts: Facts) -> bool:
+    """Whether the image has no program for ECR, which nobody has switched off: its private images cannot be pulled."""
+    asked = settings.kubernetes.credential_providers.get(_ECR, _DEFAULT)
+    return asked.enabled and _ECR not in facts.providers
+
+
 def _usable(settings: Settings, facts: Facts) -> Mapping[str, CredentialProvider]:
     asked = {_ECR: _DEFAULT, **settings.kubernetes.credential_providers}
     return {

@@ -1,12 +1,13 @@
 """The kernel: how much machine it has, and its sysctls."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from agent.errors import FailedError
 
 _SYSCTLS = Path("/proc/sys")
+_EXCHANGED = str.maketrans("./", "/.")
 
 
 def online_cpus() -> int:
@@ -26,17 +27,35 @@ def storage_mib(folder: Path) -> int | None:
     return found.f_blocks * found.f_frsize >> 20
 
 
+def read_sysctls(keys: Iterable[str], *, folder: Path = _SYSCTLS) -> dict[str, str]:
+    """Return the values of those sysctls that there are: the kernel, the namespace or the link may lack some."""
+    found = {key: _read(_file(folder, key)) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
 def apply_sysctls(values: Mapping[str, str], *, folder: Path = _SYSCTLS) -> frozenset[str]:
     """Give sysctls their values, and return those that had another; `kernel.hostname` is the host name."""
-    return frozenset(key for key, value in values.items() if apply_sysctl(key, value, folder=folder))
+    return frozenset(key for key, value in values.items() if _apply(_file(folder, key), value))
 
 
 def apply_sysctl(key: str, value: str, *, folder: Path = _SYSCTLS) -> bool:
-    """Give one sysctl its value, and return whether it had another.
+    """Give one sysctl its value, and return whether it had another."""
+    return _apply(_file(folder, key), value)
 
-    As in sysctl(8) a slash in a name stands for a dot in a part of it: `net.ipv4.conf.eth0/1.rp_filter`.
-    """
-    file = folder / key.translate(str.maketrans("./", "/."))
+
+def _file(folder: Path, key: str) -> Path:
+    """Return a key's file: as in sysctl.d(5) a slash in a key of dots stands for a dot, as names of links may have."""
+    return folder / key.translate(_EXCHANGED)
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _apply(file: Path, value: str) -> bool:
     try:
         if file.read_text().split() == value.split():
             return False

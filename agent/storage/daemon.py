@@ -49,11 +49,12 @@ def use_instance_store(root: Path = Path("/")) -> None:
     if text is None:
         return
     wish = instance_store.parse(text)
-    disks = instance_store.disks(blockdev.read_disks(root))
-    chosen = instance_store.layout(wish, [(disk, _signature(_device(disk, root))) for disk in disks])
-    problem = chosen.problem
+    chosen = Layout(())
     try:
+        disks = instance_store.disks(blockdev.read_disks(root))
+        chosen = instance_store.layout(wish, [(disk, _signature(_device(disk, root))) for disk in disks])
         _use(wish, chosen, root)
+        problem = chosen.problem
     except FailedError as error:
         problem = error.message
     details = instance_store.status(wish, chosen)

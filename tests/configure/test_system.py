@@ -138,13 +138,15 @@ def test_a_provider_without_its_program_is_left_out_with_a_warning() -> None:
     )
     assert providers.files(settings, with_providers()) == []
     assert providers.flags(settings, with_providers()) == {}
+    assert providers.lacks_ecr(settings, with_providers())
+    assert not providers.lacks_ecr(settings, facts)
 
 
 def test_a_provider_may_be_switched_off() -> None:
     settings = accepted(document(f"\n[settings.kubernetes.credential-providers.{ECR}]\nenabled = false"))
     assert providers.files(settings, with_providers(ECR)) == []
-    assert providers.remarks(settings, with_providers(ECR)) is not None
     assert not list(providers.remarks(settings, with_providers(ECR)))
+    assert not providers.lacks_ecr(settings, with_providers())
 
 
 def test_removed_flags_are_left_out_and_the_user_is_told() -> None:

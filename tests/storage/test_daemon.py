@@ -128,6 +128,15 @@ def test_a_wish_without_disks_is_said_and_nothing_is_mounted(root: Path) -> None
     assert not (root / "run/systemd").exists()
 
 
+def test_a_disk_of_the_instance_store_that_cannot_be_read_is_said(root: Path) -> None:
+    attach(root, "AWS0123456789ABCDEF0").unlink()
+    wish(root)
+    daemon.use_instance_store(root)
+    body = status(root, "instance-store")
+    assert (body["state"], body["disks"]) == ("degraded", [])
+    assert "cannot read" in str(body["message"])
+
+
 def test_without_a_wish_the_instance_store_is_left_alone(root: Path) -> None:
     device = attach(root, "AWS0123456789ABCDEF0")
     daemon.use_instance_store(root)
