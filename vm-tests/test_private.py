@@ -115,7 +115,7 @@ def pulled(world: World, ground: Ground, refused: str) -> Iterator[str]:
     """The address of a pod whose image was pulled when the authority had come in user data."""
     assert refused
     ground.node.imds.set(machines.USER_DATA, settings(world, authority=True))
-    guest.run(ground.node, f"systemctl restart {CONFIGURE}", 300)
+    guest.run(ground.node, f"systemctl reload {CONFIGURE}", 300)
     pods.run(world, ground.node, "trusting", world.outside.image)
     yield pods.wait_running(world, "trusting")
     pods.delete(world, "trusting")

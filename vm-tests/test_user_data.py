@@ -77,9 +77,15 @@ def newest_cycle(node: Node) -> bytes:
 
 
 def configure(node: Node, user_data: str) -> None:
-    """Give a running machine other user data, and configure it anew, as its next boot would."""
+    """Give a machine on which nothing runs other user data, and configure it as its next boot would."""
     node.imds.set(machines.USER_DATA, user_data)
     node.shell(f"systemctl restart {CONFIGURE}", 300)
+
+
+def reconfigure(node: Node, user_data: str) -> None:
+    """Give a running node other user data; what must start anew for it does."""
+    node.imds.set(machines.USER_DATA, user_data)
+    guest.run(node, f"systemctl reload {CONFIGURE}", 300)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +137,7 @@ PODS = {"NodeConfig": 31, "MIME": 32, "TOML": 33}
 @pytest.mark.parametrize("form", PODS)
 def test_a_node_joins_with_user_data_of_any_form(world: World, joined: Node, form: str) -> None:
     world.kubectl("delete", "node", joined.instance_id)
-    configure(joined, forms(world)[form])
+    reconfigure(joined, forms(world)[form])
     joined.wait_ready()
     assert capacity(world, joined) == PODS[form]
     labels = node_object(world, joined)["metadata"]["labels"]
@@ -142,7 +148,7 @@ def test_a_node_joins_with_user_data_of_any_form(world: World, joined: Node, for
 def test_a_local_override_beats_user_data(world: World, joined: Node) -> None:
     try:
         guest.run(joined, f"install -D /dev/stdin {OVERRIDE} <<< '[settings]\nkubernetes.max-pods = 34'")
-        configure(joined, forms(world)["NodeConfig"])
+        reconfigure(joined, forms(world)["NodeConfig"])
         until(lambda: capacity(world, joined) == 34, 300, "the override's number of pods")
     finally:
         guest.run(joined, f"rm {OVERRIDE}")
