@@ -148,7 +148,7 @@ class Node:
         self._shell.expect_boot()
         self._monitor.wait_event("RESET", timeout, guest=True)
 
-    def power_off(self, *, timeout: float = 120.0) -> None:
+    def power_off(self, *, timeout: float = 300.0) -> None:
         """Stop the instance by its power button."""
         self._monitor.execute("system_powerdown")
         self._process.wait(timeout)
