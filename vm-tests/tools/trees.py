@@ -27,13 +27,18 @@ PACKAGES = (
     "xfsprogs",
     "zstd",
     # runs the world
+    "busybox-static",  # all that is in the world's container image
+    "chrony",
     "dnsmasq-base",
+    "docker-registry",
     "etcd-server",
     "iproute2",
     "nftables",
     "ovmf",
     "qemu-system-x86",
     "qemu-utils",
+    "tinyproxy-bin",
+    "whois",  # mkpasswd, for the registry's users
 )
 OPTIONS = (
     "--variant=apt",

@@ -14,7 +14,7 @@ from world.facts import REGION
 from world.pki import Authority
 from world.presign import Bucket, presign_post, presign_put
 from world.processes import Process, spawn
-from world.site import wait_listening
+from world.site import in_url, wait_listening
 
 HOST = f"s3.{REGION}.amazonaws.com"
 PORT = 443
@@ -57,7 +57,7 @@ class ObjectStore:
         self._process = spawn(
             [
                 tools.binary("versitygw"),
-                f"--port={self.address}:{PORT}",
+                f"--port={in_url(self.address)}:{PORT}",
                 f"--cert={self._certificate}",
                 f"--key={self._key}",
                 f"--region={REGION}",
