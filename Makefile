@@ -54,8 +54,8 @@ vm-test: .venv/ready ## every VM scenario, and the table of results in vm-tests/
 	$(PY)/python -m tools all
 	$(PY)/pytest vm-tests -m '' --results=vm-tests/RESULTS.md
 
-bench: .venv/ready ## measure what design targets name, and print JSON (root)
-	@PYTHONPATH=vm-tests:tests $(PY)/python tests/bench/bench.py
+bench: .venv/ready ## measure what design targets name, and print JSON (root; ROWS="enis …" for some of the groups)
+	@PYTHONPATH=vm-tests:tests $(PY)/python -m bench $(ROWS)
 
 docs: .venv/ready ## write the tables of docs/bundle.md from the catalogue
 	sed -i '/<!-- catalogue -->/q' docs/bundle.md

@@ -10,6 +10,7 @@ PAGE_BYTES = 4096
 _AMAZON = 0x1D0F
 _SERIAL = slice(4, 24)
 _MODEL = slice(24, 64)
+_FIRMWARE = slice(64, 72)
 _DEVICE_NAME = slice(3072, 3104)
 # As the launch template names it, with or without /dev/; an instance store's begins with its place: `ephemeral0:sdb`.
 _NAME = re.compile(r"(?:ephemeral\d+:)?(?:/dev/)?(sd[a-z]{1,2}\d*|xvd[a-z]{1,2}\d*)")
@@ -22,13 +23,22 @@ class Controller:
     serial: str
     model: str
     device_name: str
+    firmware: str = ""
+    vendor: int = _AMAZON
+
+    @property
+    def volume(self) -> str:
+        """The ID of an EBS volume, which its serial is without the dash; empty for an instance store."""
+        return self.serial.replace("vol", "vol-", 1) if re.fullmatch("vol[0-9a-f]+", self.serial) else ""
 
 
 def parse(page: bytes) -> Controller | None:
-    """Read an identify page; None where it is not a whole one of Amazon's."""
-    if len(page) < PAGE_BYTES or int.from_bytes(page[:2], "little") != _AMAZON:
+    """Read an identify page; None where it is not a whole one. Only Amazon's have a device name."""
+    if len(page) < PAGE_BYTES:
         return None
-    return Controller(_text(page[_SERIAL]), _text(page[_MODEL]), device_name(_text(page[_DEVICE_NAME])))
+    vendor = int.from_bytes(page[:2], "little")
+    name = device_name(_text(page[_DEVICE_NAME])) if vendor == _AMAZON else ""
+    return Controller(_text(page[_SERIAL]), _text(page[_MODEL]), name, _text(page[_FIRMWARE]), vendor)
 
 
 def device_name(written: str) -> str:

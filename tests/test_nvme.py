@@ -36,12 +36,24 @@ def page(vendor: int, serial: str, model: str, name: bytes) -> bytes:
     ],
 )
 def test_a_page_tells_serial_model_and_place(serial: str, model: str, written: bytes, name: str) -> None:
-    assert nvme.parse(page(AMAZON, serial, model, written)) == Controller(serial, model, name)
+    assert nvme.parse(page(AMAZON, serial, model, written)) == Controller(serial, model, name, "1.0")
 
 
-@pytest.mark.parametrize("content", [b"", page(AMAZON, "a", "b", b"c")[:-1], page(0x1B36, "vol1", "QEMU", b"xvdb")])
-def test_what_is_no_page_of_amazon_s_tells_nothing(content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", page(AMAZON, "a", "b", b"c")[:-1]])
+def test_what_is_no_whole_page_tells_nothing(content: bytes) -> None:
     assert nvme.parse(content) is None
+
+
+def test_another_maker_s_bytes_are_no_name() -> None:
+    found = nvme.parse(page(0x1B36, "deadbeef", "QEMU", b"xvdb"))
+    assert found is not None
+    assert (found.device_name, found.volume) == ("", "")
+
+
+def test_a_volume_s_serial_is_its_id_without_the_dash() -> None:
+    found = nvme.parse(page(AMAZON, "vol0123456789abcdef0", EBS, b""))
+    assert found is not None
+    assert found.volume == "vol-0123456789abcdef0"
 
 
 @given(st.binary(max_size=32))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 from typing import Any
 
-from world import World
+from world import World, namespaces, oci
 from world.node import Node
 from world.waiting import until
 
@@ -30,14 +32,22 @@ def delete(world: World, name: str) -> None:
     world.kubectl("delete", "pod", name, "--ignore-not-found", "--grace-period=0", "--force")
 
 
-def wait_running(world: World, name: str, timeout: float = 180.0) -> str:
+def wait_running(world: World, name: str, timeout: float = 300.0) -> str:
     """Wait until its container runs, and return its address."""
     return until(lambda: _address(world, name), timeout, f"pod {name} runs", interval=1.0)
 
 
-def wait_refusal(world: World, name: str, timeout: float = 180.0) -> str:
+def wait_refusal(world: World, name: str, timeout: float = 300.0) -> str:
     """Wait until the image could not be pulled, and return why: kubelet's own words."""
     return until(lambda: _refusal(world, name), timeout, f"the image of pod {name} is refused", interval=1.0)
+
+
+def fetch(world: World, address: str) -> bytes:
+    """Return the page that the world's image serves, asked for by a machine of the VPC."""
+    connection = http.client.HTTPConnection(address, oci.WEB_PORT, timeout=10)
+    with namespaces.entered(world.cluster.site.netns), contextlib.closing(connection):
+        connection.request("GET", "/")
+        return connection.getresponse().read()
 
 
 def _address(world: World, name: str) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import guest
-from world import World
+import pods
+from world import World, join, oci
 from world.facts import SERVICES6
 from world.node import Node
 
@@ -26,7 +27,10 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="module")
 def node(world: World) -> Node:
     """A node whose cluster's family is told by the network of its Services, as EKS's NodeConfig does."""
-    made = world.launch(world.cluster.join.node_config())
+    registry = world.outside.registry
+    trust = join.bundle("corp", registry.certificate)
+    parts = [(join.NODE_CONFIG, world.cluster.join.node_config()), (join.TOML, f"{registry.login}\n{trust}")]
+    made = world.launch(join.mime(parts))
     made.wait_ready()
     return made
 
@@ -51,8 +55,18 @@ def test_the_api_server_reaches_its_kubelet(world: World, node: Node) -> None:
     assert world.kubectl("get", "--raw", f"/api/v1/nodes/{node.instance_id}/proxy/healthz") == "ok"
 
 
+def test_a_pod_has_an_address_of_the_nodes_prefix_and_answers(world: World, node: Node) -> None:
+    pods.run(world, node, "six", world.outside.image)
+    try:
+        address = pods.wait_running(world, "six")
+        assert any(ip_address(address) in prefix for prefix in node.primary.prefixes6)
+        assert pods.fetch(world, address) == oci.PAGE
+    finally:
+        pods.delete(world, "six")
+
+
 def test_doctor_finds_nothing_wrong(node: Node) -> None:
-    assert json.loads(guest.run(node, "node-agent doctor --json"))["headline"] is None
+    assert json.loads(guest.run(node, "node-agent doctor --json", 180))["healthy"]
 
 
 def test_no_unit_has_failed(node: Node) -> None:

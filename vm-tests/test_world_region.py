@@ -10,13 +10,15 @@ import pytest
 
 import played
 from world import namespaces, ownership, pki, sts
+from world.listener import listen
+from world.machines import interface_path
 from world.ownership import Home
 from world.processes import run
 from world.region import Region, Resident
 
 pytestmark = pytest.mark.netns
 
-CONTROL_PLANE = "10.0.0.10"
+CONTROL_PLANE, CONTROL_PLANE6 = "10.0.0.10", "2001:db8:ec2::10"
 ENDPOINTS = ["169.254.169.254", "fd00:ec2::254"]
 FOREIGN = "10.0.7.7"
 
@@ -72,18 +74,52 @@ def test_a_token_travels_as_many_hops_as_the_limit_says(home: Home, node: Reside
     assert _token(home.namespace("pod"), endpoint) == 200
 
 
-def test_only_own_addresses_may_send(home: Home, region: Region, node: Resident) -> None:
-    host, control = home.namespace("host"), home.namespace("control")
-    namespaces.make(control)
-    region.vpc.attach(control, CONTROL_PLANE)
+@pytest.fixture(scope="module")
+def control(home: Home, region: Region) -> str:
+    """A machine of the control plane in the same subnet."""
+    name = home.namespace("control")
+    namespaces.make(name)
+    region.vpc.attach(name, CONTROL_PLANE, CONTROL_PLANE6)
+    return name
+
+
+def test_only_own_addresses_may_send(home: Home, region: Region, node: Resident, control: str) -> None:
+    host = home.namespace("host")
     _ip(host, f"address add {FOREIGN}/32 dev eth0")
     with namespaces.entered(control), socket.create_server((CONTROL_PLANE, 443)):
-        before = region.vpc.refused(node.primary)
+        before, passed = region.vpc.refused(node.primary), region.vpc.passed(node.primary)
         _connect(host, str(node.primary.addresses[0]))
         assert region.vpc.refused(node.primary) == before
+        assert region.vpc.passed(node.primary) > passed
         with pytest.raises(OSError, match=r"timed out|No route to host"):
             _connect(host, FOREIGN)
         assert region.vpc.refused(node.primary) > before
+
+
+def test_a_prefix_is_delivered_as_long_as_the_interface_has_it(
+    home: Home, region: Region, node: Resident, control: str
+) -> None:
+    host, before = home.namespace("host"), node.primary
+    delegated = before.delegate(prefixes=1, prefixes6=1)
+    addresses = [str(prefix[5]) for prefix in (*delegated.prefixes, *delegated.prefixes6)]
+    for address in addresses:
+        _ip(host, f"address add {address} dev eth0" + (" nodad" if ":" in address else ""))
+    region.change(node, delegated)
+    assert node.metadata.read(f"{interface_path(before)}/ipv6-prefix") == str(delegated.prefixes6[0]).encode()
+    for address in addresses:
+        _visit(control, host, address)
+    region.change(node, before)
+    assert node.metadata.read(f"{interface_path(before)}/ipv6-prefix") is None
+    for address in addresses:
+        with pytest.raises(OSError, match=r"timed out|No route to host|unreachable"):
+            _visit(control, host, address)
+
+
+def _visit(netns: str, host: str, address: str) -> None:
+    with namespaces.entered(host):
+        listening = listen(address)
+    with listening, namespaces.entered(netns):
+        socket.create_connection(listening.getsockname()[:2], timeout=2).close()
 
 
 def _connect(netns: str, source: str) -> None:

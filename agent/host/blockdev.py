@@ -1,16 +1,14 @@
 """Block devices: which disks there are, what is on them, and file systems for those with nothing on them."""
 
-import array
-import fcntl
 import os
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agent import nvme
 from agent.errors import FailedError
-from agent.host import commands, files
+from agent.host import commands, files, nvme_pages
 from agent.model import Disk
+from agent.nvme import Controller
 
 _SECTOR = 512  # of sysfs, whatever the disk's own is
 _PROBE_TIMEOUT = 30.0
@@ -20,12 +18,6 @@ _BEGINNING = 1 << 16
 _NOTHING = 2
 # There is nothing on new disks to bring into line, nor to remember while one is away.
 _NO_RESYNC: Mapping[str, tuple[str, ...]] = {"RAID10": ("--assume-clean", "--bitmap=none")}
-# NVME_IOCTL_ADMIN_CMD and struct nvme_passthru_cmd (linux/nvme_ioctl.h). The kernel lets everybody identify.
-_ADMIN_COMMAND = 0xC0484E41
-_PASSTHROUGH = struct.Struct("=BBHIIIQQIIIIIIIIII")
-_IDENTIFY = 0x06
-_CONTROLLER = 1  # what to identify (CNS)
-_IDENTIFY_MILLISECONDS = 2000
 
 
 def read_disks(root: Path = Path("/")) -> list[Disk]:
@@ -95,26 +87,9 @@ def _make(argv: Sequence[str], what: str) -> None:
         raise FailedError(f"cannot make {what}: {said}", hint="see dmesg for errors of the disk")
 
 
-def identify(device: Path) -> bytes:
-    """Return the identify page of an NVMe disk's controller, or nothing where the device has none."""
-    page = array.array("B", bytes(nvme.PAGE_BYTES))
-    address, _ = page.buffer_info()
-    command = bytearray(
-        _PASSTHROUGH.pack(
-            *(_IDENTIFY, 0, 0, 0, 0, 0, 0, address, 0, nvme.PAGE_BYTES, _CONTROLLER),
-            *(0, 0, 0, 0, 0, _IDENTIFY_MILLISECONDS, 0),
-        )
-    )
-    try:
-        with device.open("rb") as disk:
-            return page.tobytes() if fcntl.ioctl(disk, _ADMIN_COMMAND, command) == 0 else b""
-    except OSError:
-        return b""  # not NVMe, or not Amazon's: sysfs has told what there is
-
-
 def _read_disk(path: Path, mounted: set[str], root: Path) -> Disk:
     parts = [path, *(child for child in path.iterdir() if (child / "partition").exists())]
-    told = nvme.parse(identify(files.below(root, f"/dev/{path.name}"))) if path.name.startswith("nvme") else None
+    told = _controller(files.below(root, f"/dev/{path.name}"))
     return Disk(
         name=path.name,
         serial=_line(path / "device" / "serial"),
@@ -123,6 +98,10 @@ def _read_disk(path: Path, mounted: set[str], root: Path) -> Disk:
         model=_line(path / "device" / "model"),
         device_name=told.device_name if told else "",
     )
+
+
+def _controller(device: Path) -> Controller | None:
+    return nvme.parse(nvme_pages.identify(device)) if device.name.startswith("nvme") else None
 
 
 def _has_holders(part: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from agent import imds_tree
 from agent.errors import AgentError
-from agent.host import authorities, files, loopback, nvme, relay, running, trees
+from agent.host import authorities, files, loopback, nvme_pages, relay, running, trees
 from agent.host.flow import USUAL, Bounds, Ending, Sender
 from agent.host.job import Job
 from agent.host.relay import Patience
@@ -103,7 +103,7 @@ def _write(job: Job, source: Digest | Metadata | Loopback | Authorities | Nvme, 
         case Authorities():
             _authorities(job, source)
         case Nvme():
-            pages = nvme.read(job.root)
+            pages = nvme_pages.read(job.root)
             _text(job, source.render(pages) if pages else None)
 
 

@@ -4,7 +4,6 @@ The collector runs as on a node, with its request in a spool; every byte is read
 """
 
 import hashlib
-import json
 import os
 import random
 import subprocess
@@ -49,7 +48,7 @@ class Run:
     peak_mib: float
 
 
-def figures(total: int = TOTAL) -> dict[str, object]:
+def rows(total: int = TOTAL) -> dict[str, object]:
     """Return the figures of a bundle of `total` bytes of logs."""
     with tempfile.TemporaryDirectory(prefix="node-agent-bench-") as folder:
         root = Path(folder)
@@ -164,7 +163,3 @@ def through(path: Path, step: Callable[[bytes], object]) -> float:
         while data := file.read(CHUNK):
             step(data)
     return time.process_time() - started
-
-
-if __name__ == "__main__":
-    print(json.dumps(figures(int(sys.argv[1]) if len(sys.argv) > 1 else TOTAL), indent=2))

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-RUNS = 5
+from bench.measure import ENVIRONMENT, ROOT, RUNS
+
 # As its unit runs it, but below a folder, and with nobody at the metadata service's address.
 DRIVER = """
 import sys
@@ -43,10 +43,6 @@ def rows() -> dict[str, float]:
 
 def seconds(output: Path, root: Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", DRIVER, output, root], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", DRIVER, output, root], cwd=ROOT, env=ENVIRONMENT, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-if __name__ == "__main__":
-    print(json.dumps(rows()))

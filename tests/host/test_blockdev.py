@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import FailedError
-from agent.host import blockdev
+from agent.host import blockdev, nvme_pages
 from agent.model import Disk
 
 MOUNTINFO = """\
@@ -73,8 +73,8 @@ def test_the_disks_of_this_machine_can_be_read() -> None:
 
 
 def test_what_is_no_nvme_disk_identifies_as_nothing(image: Path) -> None:
-    assert blockdev.identify(image) == b""
-    assert blockdev.identify(image.with_name("none")) == b""
+    assert nvme_pages.identify(image) == b""
+    assert nvme_pages.identify(image.with_name("none")) == b""
 
 
 def test_what_is_mounted_where(root: Path) -> None:

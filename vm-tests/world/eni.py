@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 VPC_ID = "vpc-0d1e2f3a4b5c6d7e8"
@@ -27,6 +27,7 @@ class Subnet:
     cidr6: IPv6Network
     _hosts: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_HOST), compare=False, repr=False)
     _prefixes: Iterator[int] = field(default_factory=itertools.count, compare=False, repr=False)
+    _prefixes6: Iterator[int] = field(default_factory=lambda: itertools.count(1), compare=False, repr=False)
 
     @property
     def gateway(self) -> IPv4Address:
@@ -39,6 +40,11 @@ class Subnet:
     def take_prefixes(self, count: int) -> tuple[IPv4Network, ...]:
         base = int(self.cidr[FIRST_PREFIX])
         return tuple(IPv4Network((base + 16 * next(self._prefixes), 28)) for _ in range(count))
+
+    def take_prefixes6(self, count: int) -> tuple[IPv6Network, ...]:
+        """Take /80s; the first of a subnet is where its single addresses are."""
+        base = int(self.cidr6.network_address)
+        return tuple(IPv6Network((base + (next(self._prefixes6) << 48), 80)) for _ in range(count))
 
 
 def subnets() -> tuple[Subnet, Subnet]:
@@ -63,6 +69,7 @@ class Eni:
     addresses: tuple[IPv4Address, ...]
     addresses6: tuple[IPv6Address, ...]
     prefixes: tuple[IPv4Network, ...] = ()
+    prefixes6: tuple[IPv6Network, ...] = ()
 
     @property
     def primary(self) -> bool:
@@ -73,8 +80,25 @@ class Eni:
         """All IPv4 addresses and prefixes, for a firewall."""
         return [str(each) for each in (*self.addresses, *self.prefixes)]
 
+    @property
+    def networks6(self) -> list[str]:
+        """All IPv6 addresses and prefixes, for a firewall."""
+        return [str(each) for each in (*self.addresses6, *self.prefixes6)]
 
-def make(subnet: Subnet, number: int, device_number: int, *, addresses: int = 1, prefixes: int = 0) -> Eni:
+    def delegate(self, *, prefixes: int = 0, prefixes6: int = 0) -> Eni:
+        """Return the interface with more prefixes of its subnet."""
+        return replace(
+            self,
+            prefixes=self.prefixes + self.subnet.take_prefixes(prefixes),
+            prefixes6=self.prefixes6 + self.subnet.take_prefixes6(prefixes6),
+        )
+
+    def withdraw(self) -> Eni:
+        """Return the interface without prefixes."""
+        return replace(self, prefixes=(), prefixes6=())
+
+
+def make(subnet: Subnet, number: int, device_number: int, *, addresses: int = 1) -> Eni:
     """Make the VPC's n-th interface."""
     addresses4, addresses6 = subnet.take_hosts(addresses)
     return Eni(
@@ -85,5 +109,4 @@ def make(subnet: Subnet, number: int, device_number: int, *, addresses: int = 1,
         device_number=device_number,
         addresses=addresses4,
         addresses6=addresses6,
-        prefixes=subnet.take_prefixes(prefixes),
     )

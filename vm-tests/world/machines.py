@@ -79,6 +79,7 @@ def interface_tree(eni: Eni) -> dict[str, Body]:
         "device-number": str(eni.device_number),
         "interface-id": eni.eni_id,
         "ipv4-prefix": "\n".join(map(str, eni.prefixes)),
+        "ipv6-prefix": "\n".join(map(str, eni.prefixes6)),
         "ipv6s": "\n".join(map(str, eni.addresses6)),
         "local-ipv4s": "\n".join(map(str, eni.addresses)),
         "mac": eni.mac,

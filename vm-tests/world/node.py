@@ -90,7 +90,7 @@ class Node:
         """Wait until the serial port has said this since the launch."""
         until(lambda: text in self._alive().serial_log.read_bytes(), timeout, f"the console says {text!r}")
 
-    def wait_ready(self, timeout: float = 300.0) -> None:
+    def wait_ready(self, timeout: float = 600.0) -> None:
         """Wait until pods can run: Ready, and without taints; the error shows the console's end."""
         query = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}{.spec.taints}'
 
@@ -121,6 +121,11 @@ class Node:
         self._monitor.execute("device_add", **card, bus=qemu.hotplug_port(number), romfile="")
         self._attached[number] = eni
         return eni
+
+    def change_eni(self, eni: Eni) -> None:
+        """Let a secondary interface have what is told here, such as more prefixes or none."""
+        self._attached[eni.device_number] = eni
+        self._region.change(self._resident, eni)
 
     def detach_eni(self, eni: Eni, *, timeout: float = UNPLUG_TIMEOUT) -> None:
         """Unplug a secondary interface; returns when the guest has let go of it."""
@@ -154,7 +159,7 @@ class Node:
         """Plug the primary interface's cable in, or pull it out."""
         self._monitor.execute("set_link", name=f"nic-{self.primary.port}", up=up)
 
-    def power_off(self, *, timeout: float = 120.0) -> None:
+    def power_off(self, *, timeout: float = 300.0) -> None:
         """Stop the instance by its power button."""
         self._monitor.execute("system_powerdown")
         self._process.wait(timeout)

@@ -15,6 +15,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 PAGE = b"served by a pod\n"
+WEB_PORT = 8080
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ class Image:
 
 
 def busybox(program: Path) -> Image:
-    """Return an image that serves one page on port 8080."""
+    """Return an image that serves one page."""
     layer = Blob(LAYER, _tar({"bin/busybox": (program.read_bytes(), 0o755), "www/index.html": (PAGE, 0o644)}))
     config = {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Entrypoint": ["/bin/busybox"], "Cmd": ["httpd", "-f", "-p", "8080", "-h", "/www"]},
+        "config": {"Entrypoint": ["/bin/busybox"], "Cmd": ["httpd", "-f", "-p", str(WEB_PORT), "-h", "/www"]},
         "rootfs": {"type": "layers", "diff_ids": [layer.digest]},
     }
     return Image(layer, Blob(CONFIG, json.dumps(config).encode()))

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 
 import tools
 from world import namespaces, oci, registry
-from world.eni import MTU
 from world.ownership import Home
 from world.processes import run
 from world.proxy import Proxy
 from world.registry import Registry
-from world.vpc import BRIDGE, Vpc
+from world.vpc import Vpc
 
 # Outside of every network of the VPC (TEST-NET-3): what a node sends there goes through its proxy, if it has one.
 NETWORK = "203.0.113.0/24"
@@ -41,7 +40,7 @@ class Outside:
         outside, inside = self._spaces
         for name in self._spaces:
             namespaces.make(name, resolver=resolver)
-        _attach(vpc, outside, REGISTRY)
+        vpc.attach(outside, REGISTRY)
         vpc.attach(inside, PROXY)
         vpc.know({registry.HOST: REGISTRY})
         self.registry = Registry(home.path / "registry", netns=outside, address=REGISTRY)
@@ -67,13 +66,3 @@ class Outside:
         """Return how many packets tried another way than the proxy."""
         listed = json.loads(run(["nft", "-j", "list", "counters", "table", "inet", TABLE], netns=self._vpc.netns))
         return sum(entry["counter"]["packets"] for entry in listed["nftables"] if "counter" in entry)
-
-
-def _attach(vpc: Vpc, netns: str, address: str) -> None:
-    """Let a namespace be a host outside: the VPC's router is its only neighbour."""
-    gateway = str(vpc.subnets[0].gateway)
-    namespaces.join(netns, "eth0", vpc.netns, "outside0", mtu=MTU, bridge=BRIDGE)
-    run(["ip", "-n", netns, "address", "add", f"{address}/32", "dev", "eth0"])
-    run(["ip", "-n", netns, "route", "add", gateway, "dev", "eth0", "scope", "link"])
-    run(["ip", "-n", netns, "route", "add", "default", "via", gateway, "dev", "eth0"])
-    run(["ip", "-n", vpc.netns, "route", "add", f"{address}/32", "dev", BRIDGE])

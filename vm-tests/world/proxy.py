@@ -45,10 +45,6 @@ class Proxy:
         """What a client is configured with; it holds the password."""
         return f"http://{USER}:{self.password}@{self.address}:{PORT}"
 
-    @property
-    def url_without_password(self) -> str:
-        return f"http://{self.address}:{PORT}"
-
     def stop(self) -> None:
         self._process.stop()
 

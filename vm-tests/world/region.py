@@ -65,10 +65,10 @@ class Region:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def create(self, *, hop_limit: int = 1, prefixes: int = 0) -> Resident:
+    def create(self, *, hop_limit: int = 1, prefixes: int = 0, prefixes6: int = 0) -> Resident:
         """Create an instance: its primary interface is known to IMDS and DHCP, but not plugged in."""
         machine = machines.new()
-        eni = self.vpc.create(0, prefixes=prefixes)
+        eni = self.vpc.create(0, prefixes=prefixes, prefixes6=prefixes6)
         tree = machines.tree(machine, eni, self.roles.issue(machine.instance_id))
         metadata = Metadata(tree, hop_limit=hop_limit)
         self.vpc.serve_dhcp(machine.instance_id, eni)
@@ -79,6 +79,15 @@ class Region:
         """Show a secondary interface in the instance's metadata, and answer what is asked through it."""
         resident.metadata.update(machines.interface_tree(eni))
         self._serve(eni, resident.metadata)
+
+    def change(self, resident: Resident, eni: Eni) -> None:
+        """Show what an interface has now, and deliver by it; what it has no more vanishes from the metadata."""
+        self.vpc.route(eni)
+        folder, tree = machines.interface_path(eni), machines.interface_tree(eni)
+        resident.metadata.update(tree)
+        for path in resident.metadata.tree().keys() - tree.keys():
+            if path.startswith(f"{folder}/"):
+                resident.metadata.remove(path)
 
     def detach(self, resident: Resident, eni: Eni) -> None:
         resident.metadata.remove(machines.interface_path(eni))

@@ -51,6 +51,17 @@ class Registry:
         """The authority that a client must trust."""
         return self.authority.certificate
 
+    @property
+    def login(self) -> str:
+        """Settings with which a node may pull."""
+        lines = [
+            "[[settings.container-registry.credentials]]",
+            f'registry = "{HOST}"',
+            f'username = "{USER}"',
+            f'password = "{self.password}"',
+        ]
+        return "\n".join(lines) + "\n"
+
     def stop(self) -> None:
         self._process.stop()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Self
 
 from world import eni as enis
@@ -51,10 +50,13 @@ class Vpc:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def create(self, device_number: int, *, subnet: int = 0, addresses: int = 1, prefixes: int = 0) -> Eni:
+    def create(
+        self, device_number: int, *, subnet: int = 0, addresses: int = 1, prefixes: int = 0, prefixes6: int = 0
+    ) -> Eni:
         """Make an interface with addresses of a subnet; it is not plugged in yet."""
         number = next(self._numbers)
-        return enis.make(self.subnets[subnet], number, device_number, addresses=addresses, prefixes=prefixes)
+        made = enis.make(self.subnets[subnet], number, device_number, addresses=addresses)
+        return made.delegate(prefixes=prefixes, prefixes6=prefixes6)
 
     def plug(self, eni: Eni) -> None:
         """Give the interface its port: a tap device, and the check of what it sends."""
@@ -63,23 +65,35 @@ class Vpc:
 
     def admit(self, eni: Eni) -> None:
         """Make a link of the interface's port name, which must be there, a port of the bridge."""
+        self._ip("link", "set", "dev", eni.port, "mtu", str(MTU), "master", BRIDGE, "up")
+        self.route(eni)
+
+    def route(self, eni: Eni) -> None:
+        """Check and deliver by what the interface has now; prefixes that it had before are nobody's."""
+        before = self._ports.get(eni.port)
         self._ports[eni.port] = eni
         firewall.apply(self.netns, self._ports.values())
-        self._ip("link", "set", "dev", eni.port, "mtu", str(MTU), "master", BRIDGE, "up")
+        for prefix in sorted(_delegated(before) - _delegated(eni)) if before else ():
+            self._ip("route", "delete", prefix)
         for prefix in eni.prefixes:
             self._ip("route", "replace", str(prefix), "via", str(eni.addresses[0]))
+        for prefix6 in eni.prefixes6:
+            self._ip("route", "replace", str(prefix6), "via", str(eni.addresses6[0]), "dev", BRIDGE)
 
     def unplug(self, eni: Eni) -> None:
         """Take the port away; its addresses are not given out again."""
         self._ip("link", "delete", "dev", eni.port)
-        for prefix in eni.prefixes:
-            self._ip("route", "delete", str(prefix))
-        del self._ports[eni.port]
+        for prefix in sorted(_delegated(self._ports.pop(eni.port))):
+            self._ip("route", "delete", prefix)
         firewall.apply(self.netns, self._ports.values())
 
     def refused(self, eni: Eni) -> int:
-        """Return how many packets the source check has refused from this interface since the last plug or unplug."""
+        """Return how many packets the source check has refused from this interface since the ports last changed."""
         return firewall.refused(self.netns, eni)
+
+    def passed(self, eni: Eni) -> int:
+        """Return how many packets from its own addresses this interface has sent since the ports last changed."""
+        return firewall.passed(self.netns, eni)
 
     def serve_dhcp(self, instance_id: str, eni: Eni) -> None:
         self._resolver.serve(instance_id, eni)
@@ -89,14 +103,16 @@ class Vpc:
         self._resolver.know(names)
 
     def attach(self, netns: str, *addresses: str) -> None:
-        """Attach a machine of the control plane under VPC addresses; what it sends goes by the gateway."""
+        """Attach a machine that is no instance, inside the VPC or beyond it; what it sends goes by the gateway."""
         gateway = str(self.subnets[0].gateway)
         namespaces.join(netns, "eth0", self.netns, f"cp{next(self._links)}", mtu=MTU, bridge=BRIDGE)
-        for address in map(ip_address, addresses):
-            run(["ip", "-n", netns, "address", "add", f"{address}/{address.max_prefixlen}", "dev", "eth0", "nodad"])
+        for address in addresses:
+            self._ip("route", "replace", address, "dev", BRIDGE)
+            run(["ip", "-n", netns, "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else [])])
         run(["ip", "-n", netns, "route", "add", gateway, "dev", "eth0", "scope", "link"])
         run(["ip", "-n", netns, "route", "add", "default", "via", gateway, "dev", "eth0"])
-        run(["ip", "-n", netns, "route", "add", "default", "via", ROUTER6, "dev", "eth0"])
+        # A router advertisement may have been first.
+        run(["ip", "-n", netns, "route", "replace", "default", "via", ROUTER6, "dev", "eth0"])
 
     def _set_up(self) -> None:
         run(["sysctl", "--quiet", "--write", *SYSCTLS], netns=self.netns)
@@ -112,3 +128,7 @@ class Vpc:
 
     def _ip(self, *words: str) -> None:
         run(["ip", "-n", self.netns, *words])
+
+
+def _delegated(eni: Eni) -> set[str]:
+    return {str(prefix) for prefix in (*eni.prefixes, *eni.prefixes6)}

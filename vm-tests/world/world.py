@@ -59,6 +59,11 @@ class World:
     def s3(self) -> ObjectStore:
         return self.cluster.s3
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The instances that are launched and not terminated, running or not."""
+        return tuple(self._nodes)
+
     @functools.cached_property
     def outside(self) -> Outside:
         """What is beyond the VPC: a private registry and the proxy to it, started when first asked for."""
@@ -79,7 +84,8 @@ class World:
         kernel_arguments: Sequence[str] = (),
     ) -> Node:
         """Launch an instance, by default with user data that lets it join; returns while it boots."""
-        resident = self.region.create(hop_limit=hop_limit, prefixes=1)
+        family = {"prefixes6": 1} if self._ipv6 else {"prefixes": 1}
+        resident = self.region.create(hop_limit=hop_limit, **family)
         resident.metadata.set(USER_DATA, self.user_data() if user_data is None else user_data)
         for path, fault in (imds or {}).items():
             resident.metadata.fault(path, fault)
