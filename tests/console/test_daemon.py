@@ -1,8 +1,11 @@
 """A cycle from the doctor to a file or terminal, and back."""
 
+import contextlib
 import json
 import os
 import pty
+import select
+import socket
 import subprocess
 import sys
 import threading
@@ -194,6 +197,69 @@ def test_the_console_can_be_switched_off(root: Path, tmp_path: Path) -> None:
     choose(root, enabled=False)
     daemon.cycle(tmp_path / "console", DOCTOR, root=root)
     assert not (tmp_path / "console").exists()
+
+
+def test_where_it_is_switched_off_the_cluster_is_told_all_the_same(root: Path, tmp_path: Path) -> None:
+    choose(root, enabled=False)
+    told: list[Report] = []
+    daemon.cycle(tmp_path / "console", daemon.Doctor(examine, told.append), root=root)
+    assert told == [examine()]
+    daemon.last_words(tmp_path / "console", root=root)
+    assert not (tmp_path / "console").exists()
+    said = status.read("console", root=root)
+    assert said is not None
+    assert said["state"] == "off"
+
+
+def test_where_the_port_is_stuck_the_cluster_is_told_all_the_same(root: Path) -> None:
+    for number in range(100):
+        status.write(f"daemon{number}", "failed", "words " * 100, root=root)
+    status.write("console", "ok", root=root, cycle=1)
+    told: list[Report] = []
+    master, slave = pty.openpty()
+    with pytest.raises(TemporaryError):
+        daemon.cycle(Path(os.ttyname(slave)), daemon.Doctor(examine, told.append), root=root)
+    assert told == [examine()]
+    # The reader reads again: the next cycle is whole.
+    os.set_blocking(master, False)
+    ended = threading.Event()
+    got = bytearray()
+    reader = threading.Thread(target=drain, args=(master, got, ended))
+    reader.start()
+    daemon.cycle(Path(os.ttyname(slave)), DOCTOR, root=root)
+    ended.set()
+    reader.join(10)
+    os.close(slave)
+    os.close(master)
+    decoded = newest(bytes(got))
+    assert decoded is not None
+    assert (decoded.number, decoded.missing) == ("3", "")
+
+
+def drain(master: int, got: bytearray, ended: threading.Event) -> None:
+    """Read what there is until nothing comes any more after the end."""
+    while select.select([master], [], [], 0.2)[0] or not ended.is_set():
+        with contextlib.suppress(BlockingIOError):
+            got += os.read(master, 1 << 16)
+
+
+def test_systemd_is_told_the_headline(root: Path, tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from agent.console import daemon
+from agent.doctor.report import Check, Report
+report = Report((Check("fail", "10.0.0.5:443 did not answer", "", "allow it", id="tcp"),))
+daemon.cycle(Path(sys.argv[2]), daemon.Doctor(lambda: report, lambda _report: None), root=Path(sys.argv[1]))
+"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        argv = [sys.executable, "-c", script, root, tmp_path / "console"]
+        subprocess.run(argv, env=environment, timeout=60, check=True)
+        first, second = manager.recv(4096), manager.recv(4096)
+    assert first.startswith(b"STATUS=user-data: settings.kubernetes.cluster-certificate: is not a certificate")
+    assert second == b"STATUS=tcp: 10.0.0.5:443 did not answer -> allow it"
 
 
 def test_the_last_words_are_the_headline_and_nobody_is_asked(root: Path, tmp_path: Path) -> None:
