@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.full]
 # A pull is tried a few times, and kubelet looks at containerd, the CNI and its own certificate now and again.
 NOTICED = 240.0
 DROP_IN = "/etc/kubernetes/kubelet/config.json.d/99-broken.conf"
+CONTAINERD = "/etc/containerd/config.toml"
 SERVING = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 CONFLIST = "/etc/cni/net.d/*.conflist"
 CROWD = """
@@ -77,8 +78,8 @@ by_scripts(
 by_scripts(
     "containerd is dead",
     "containerd",
-    "systemctl mask --runtime --now containerd",
-    "systemctl unmask --runtime containerd; systemctl start containerd kubelet",
+    f"cp {CONTAINERD} /run/kept.toml; echo '[plugins' >> {CONTAINERD}; systemctl restart --no-block containerd",
+    f"cp /run/kept.toml {CONTAINERD}; systemctl restart containerd; systemctl start --no-block kubelet",
 )
 by_scripts(
     "The disk is full",
@@ -90,7 +91,7 @@ by_scripts(
 by_scripts(
     "The inodes are used up",
     "disk",
-    "mount -o remount,nr_inodes=$(df --output=iused /run | tail -1) /run",
+    "mount -o remount,nr_inodes=$(($(df --output=iused /run | tail -1) + 3)) /run",
     "mount -o remount,nr_inodes=800k /run",
 )
 by_scripts(
@@ -221,22 +222,17 @@ def test_a_cycle_of_a_crowded_machine_keeps_to_the_budget_on_the_serial_port(cro
 def test_the_last_words_at_shutdown_are_the_last_lines(node: Node) -> None:
     before = len(cycles(node))
     node.reboot()
-    text = node.serial_log.read_text(errors="replace").replace("\r", "")
     until(lambda: len(cycles(node)) > before, 60, "the last words")
-    shutdown = text[text.rindex("NODE-AGENT::BEGIN") :]
-    after = [line for line in shutdown.splitlines()[1:] if line and not re.match(r"\[ *\d+\.\d+\]|\S+ login", line)]
-    assert "NODE-AGENT::END" in shutdown
-    assert after[-1].startswith("NODE-AGENT::END") or "reboot" in after[-1], after[-5:]
+    text = node.serial_log.read_text(errors="replace").replace("\r", "")
+    _, _, after = text.rpartition("NODE-AGENT::END")
+    # Its own line, then at most what the kernel and systemd-shutdown say.
+    rest = [line for line in after.splitlines()[1:] if line and not re.match(r"\[ *\d+\.\d+\]", line)]
+    assert rest == []
 
 
 def test_after_a_panic_the_next_boot_says_so(node: Node) -> None:
     guest.run(node, "true", timeout=300)
     before = node.serial_log.stat().st_size
     node.crash()
-    said = until(
-        lambda: re.search(rb"the last boot ended in Kernel panic[^\n]*", node.serial_log.read_bytes()[before:]),
-        NOTICED,
-        "the first cycle says it",
-    )
-    assert b"sysrq triggered crash" in said[0]
-    node.wait_ready()
+    words = rb"\s+".join(b"the last boot ended in Kernel panic - not syncing: sysrq triggered crash".split())
+    until(lambda: re.search(words, node.serial_log.read_bytes()[before:]), NOTICED, "a cycle says it")

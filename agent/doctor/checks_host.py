@@ -41,7 +41,7 @@ _PULLS = (
         Remedy("the registry has no such image", "check the pod's image, its tag and its architecture"),
     ),
     (
-        re.compile(r"no such host|i/o timeout|deadline exceeded|refused|unreachable|Client.Timeout"),
+        re.compile(r"no such host|server misbehaving|i/o timeout|deadline exceeded|refused|unreachable|Client.Timeout"),
         Remedy(
             "the node has no way to the registry",
             "give the subnet a NAT gateway or VPC endpoints (ecr.api, ecr.dkr, s3), or set network.https-proxy",
