@@ -1,6 +1,7 @@
 """The command line, and the only place that turns errors into exit statuses."""
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -64,7 +65,8 @@ def _console(options: argparse.Namespace) -> None:
     from agent.doctor.report import Report
 
     def examine() -> Report:
-        os.nice(_GIVE_WAY)
+        with contextlib.suppress(PermissionError):  # where a sandbox forbids it, the cycle counts more
+            os.nice(_GIVE_WAY)
         from agent.doctor import daemon as doctor  # loaded once the first headline of a boot is out
 
         return doctor.examine()

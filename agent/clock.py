@@ -1,21 +1,20 @@
 """How far this node's clock is off, by the Date header of servers that it talks to anyway."""
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 # AWS refuses a request, and so a node's token, whose time differs from its own by more.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 TOLERANCE = timedelta(minutes=5)
-# The one form that RFC 9110 has servers write. email.utils reads more of them, and is most of what a start would load.
-_HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 
 
 def ahead(date: str | None, now: datetime) -> timedelta | None:
     """Return how far `now` is ahead of a Date header, negative where it is behind; None where there is no date."""
     try:
-        told = datetime.strptime(date or "", _HTTP_DATE).replace(tzinfo=UTC)
+        told = parsedate_to_datetime(date or "")
     except ValueError:
         return None
-    return now - told
+    return now - (told if told.tzinfo else told.replace(tzinfo=UTC))
 
 
 def is_wrong(off: timedelta | None) -> bool:

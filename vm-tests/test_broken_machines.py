@@ -139,13 +139,21 @@ def cycles(node: Node) -> list[list[str]]:
     return [line.split("|", 5) for line in text.splitlines() if line.startswith("NODE-AGENT::END")]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lonely(world: World) -> Iterator[Node]:
-    """A machine whose cable was never plugged in."""
+    """A machine whose cable is not plugged in."""
     made = world.launch()
     made.plug(up=False)
     yield made
     world.terminate(made)
+
+
+@pytest.fixture(scope="module")
+def node(lonely: Node) -> Node:
+    """The same machine, whose cable was plugged in late, once it has joined."""
+    lonely.plug(up=True)
+    lonely.wait_ready(600)
+    return lonely
 
 
 def test_without_any_network_the_first_headline_comes_at_once_and_the_cause_after_it(
