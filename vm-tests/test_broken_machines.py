@@ -129,8 +129,14 @@ def report(node: Node) -> dict[str, Any]:
     return found
 
 
-def headline_id(node: Node) -> str:
-    return str((report(node)["headline"] or {}).get("id", ""))
+def wait_headline(node: Node, *checks: str) -> dict[str, Any]:
+    """Return the first report whose headline is of one of the checks; "" stands for none."""
+
+    def named() -> dict[str, Any] | None:
+        found = report(node)
+        return found if (found["headline"] or {}).get("id", "") in checks else None
+
+    return until(named, NOTICED, f"the headline is of {checks}", interval=2.0)
 
 
 def cycles(node: Node) -> list[list[str]]:
@@ -166,7 +172,7 @@ def test_without_any_network_the_first_headline_comes_at_once_and_the_cause_afte
     out, ended = (seconds_of(lines, words) for words in ("first headline of this boot is out", "Finished"))
     print(f"\nfirst headline: {out - int(begun) / 1e6:.1f} s after journald")
     assert out < ended
-    headlines.check("There is no network at all", report(lonely), expected="primary")
+    headlines.check("There is no network at all", wait_headline(lonely, "primary"), expected="primary")
 
 
 def seconds_of(lines: list[str], words: str) -> float:
@@ -178,10 +184,9 @@ def seconds_of(lines: list[str], words: str) -> float:
 def test_the_headline_names_the_cause(world: World, node: Node, headlines: Headlines, name: str) -> None:
     check, breaking = BROKEN[name]
     # What was pulled in vain stays in the journal, and so in the verdict, for ten minutes: it comes last.
-    until(lambda: headline_id(node) in {"", "images"}, NOTICED, "the node is well before", interval=2.0)
+    wait_headline(node, "", "images")
     with breaking(world, node):
-        until(lambda: headline_id(node) == check, NOTICED, f"the headline is {check}", interval=2.0)
-        found = report(node)
+        found = wait_headline(node, check)
     headlines.check(name, found, expected=check)
 
 
