@@ -10,7 +10,17 @@ import pytest
 EFFECTS = ("open", "os.", "shutil.", "socket.", "subprocess.", "tempfile.")
 TESTS = Path(__file__).parent
 # Tests of effects: the host layer, the rooms' daemons, the command line, the units, the measures.
-FREE = ("host/", "units/", "bench/", "test_daemon", "test_main", "test_loop", "test_log", "test_repository")
+FREE = (
+    "host/",
+    "units/",
+    "bench/",
+    "behaviour/",
+    "test_daemon",
+    "test_main",
+    "test_loop",
+    "test_log",
+    "test_repository",
+)
 armed = [False]
 
 

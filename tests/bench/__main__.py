@@ -7,9 +7,9 @@ import json
 import os
 import sys
 
-from bench import configuring, starting
+from bench import configuring, enis, starting
 
-GROUPS = {"starting": starting.rows, "configuring": configuring.rows}
+GROUPS = {"starting": starting.rows, "configuring": configuring.rows, "enis": enis.rows}
 
 
 def main(names: list[str]) -> None:

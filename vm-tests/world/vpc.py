@@ -101,10 +101,11 @@ class Vpc:
         self._resolver.know(names)
 
     def attach(self, netns: str, *addresses: str) -> None:
-        """Attach a machine of the control plane under VPC addresses; what it sends goes by the gateway."""
+        """Attach a machine that is no instance, inside the VPC or beyond it; what it sends goes by the gateway."""
         gateway = str(self.subnets[0].gateway)
         namespaces.join(netns, "eth0", self.netns, f"cp{next(self._links)}", mtu=MTU, bridge=BRIDGE)
         for address in addresses:
+            self._ip("route", "replace", address, "dev", BRIDGE)
             run(["ip", "-n", netns, "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else [])])
         run(["ip", "-n", netns, "route", "add", gateway, "dev", "eth0", "scope", "link"])
         run(["ip", "-n", netns, "route", "add", "default", "via", gateway, "dev", "eth0"])
