@@ -40,6 +40,13 @@ class _Racer:
     asked: bool = False
 
 
+def answers(address: Address, *, within: float) -> bool:
+    """Return whether something takes a connection there."""
+    with socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        connection.settimeout(within)
+        return connection.connect_ex((address.host, address.port)) == 0
+
+
 class Race:
     """One request to every address in turn; `failures` says why each that did not answer did not.
 

@@ -82,8 +82,8 @@ class Imds:
         """Return the instance role's credentials, or None where it has no role; IMDS rotates them itself."""
         return self._retried(self._credentials, within)
 
-    def read_enis(self, *, within: float = _PASS_WITHIN) -> eni.EniTree:
-        """Read the interfaces once: what cannot be read now is `Unknown`, and nothing is asked for twice."""
+    def lookup(self, *, within: float = _PASS_WITHIN) -> eni.Lookup:
+        """Return what reads each path once: what cannot be read now is `Unknown`, and nothing is asked for twice."""
         until = time.monotonic() + within
 
         def look(path: str) -> str | Unknown | None:
@@ -95,7 +95,7 @@ class Imds:
             except AgentError as error:
                 return Unknown(error.message)
 
-        return eni.read_tree(look)
+        return look
 
     def _instance(self, until: float) -> Instance:
         document = self._read("dynamic/instance-identity/document", until)

@@ -1,12 +1,13 @@
 """The kernel: how much machine it has, and its sysctls."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from agent.errors import FailedError
 
 _SYSCTLS = Path("/proc/sys")
+_EXCHANGED = str.maketrans("./", "/.")
 
 
 def online_cpus() -> int:
@@ -17,9 +18,27 @@ def memory_mib() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
+def read_sysctls(keys: Iterable[str], *, folder: Path = _SYSCTLS) -> dict[str, str]:
+    """Return the values of those sysctls that there are: the kernel, the namespace or the link may lack some."""
+    found = {key: _read(_file(folder, key)) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
 def apply_sysctls(values: Mapping[str, str], *, folder: Path = _SYSCTLS) -> frozenset[str]:
     """Give sysctls their values, and return those that had another; `kernel.hostname` is the host name."""
-    return frozenset(key for key, value in values.items() if _apply(folder / key.replace(".", "/"), value))
+    return frozenset(key for key, value in values.items() if _apply(_file(folder, key), value))
+
+
+def _file(folder: Path, key: str) -> Path:
+    """Return a key's file: as in sysctl.d(5) a slash in a key of dots stands for a dot, as names of links may have."""
+    return folder / key.translate(_EXCHANGED)
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _apply(file: Path, value: str) -> bool:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from agent.eni import read_tree
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
 from agent.host import imds
 from agent.host.dial import Address
@@ -323,7 +324,7 @@ class TestEndpoints:
 
 class TestInterfaces:
     def test_all_of_them_in_one_pass(self, client: Imds, metadata: Metadata) -> None:
-        tree = client.read_enis()
+        tree = read_tree(client.lookup())
         assert isinstance(tree.enis, tuple)
         assert [(each.eni_id, each.device_number) for each in tree.enis] == [
             ("eni-0123456789abcdef0", 0),
@@ -335,7 +336,7 @@ class TestInterfaces:
     @pytest.mark.parametrize("fault", [Fault(status=503), Fault(hang=True), Fault(empty=True), Fault(status=404)])
     def test_a_key_that_fails_is_unknown_and_alone(self, client: Imds, metadata: Metadata, fault: Fault) -> None:
         metadata.fault(f"{FIRST}/local-ipv4s", fault)
-        tree = client.read_enis()
+        tree = read_tree(client.lookup())
         assert isinstance(tree.enis, tuple)
         assert isinstance(tree.enis[0].ipv4s, Unknown)
         assert tree.enis[0].eni_id == "eni-0123456789abcdef0"
@@ -343,7 +344,7 @@ class TestInterfaces:
 
     def test_a_mac_without_a_listing_is_unknown_and_alone(self, client: Imds, metadata: Metadata) -> None:
         metadata.fault(f"{FIRST}/", Fault(status=404))
-        tree = client.read_enis()
+        tree = read_tree(client.lookup())
         assert isinstance(tree.enis, tuple)
         assert isinstance(tree.enis[0].eni_id, Unknown)
         assert tree.enis[1].eni_id == "eni-0123456789abcdef1"
@@ -351,14 +352,14 @@ class TestInterfaces:
     def test_a_dead_service_makes_everything_unknown_in_bounded_time(self, client: Imds, metadata: Metadata) -> None:
         metadata.fault("", Fault(hang=True))
         started = time.monotonic()
-        tree = client.read_enis(within=1.0)
+        tree = read_tree(client.lookup(within=1.0))
         assert isinstance(tree.enis, Unknown)
         assert isinstance(tree.primary_mac, Unknown)
         assert time.monotonic() - started < 3.0
 
     def test_a_disabled_service_is_unknown_too(self, client: Imds, metadata: Metadata) -> None:
         metadata.fault("api/token", Fault(status=400))
-        tree = client.read_enis()
+        tree = read_tree(client.lookup())
         assert isinstance(tree.enis, Unknown)
         assert "400" in tree.enis.reason
 
