@@ -9,7 +9,7 @@ HostInterface = IPv4Interface | IPv6Interface
 
 MAIN_TABLE = 254
 # linux/rtnetlink.h, RTPROT_*: who made a route or a rule.
-UNSPEC, KERNEL, RA, DHCP = 0, 2, 9, 16
+UNSPEC, KERNEL, BOOT, RA, DHCP = 0, 2, 3, 9, 16
 # Our routes carry a number that nobody has registered; tools print it as it is.
 OUR_PROTOCOL = 157
 # linux/fib_rules.h: what a rule does with a packet.
@@ -37,11 +37,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address of a link; `lasting` is false while it has a lifetime, or the kernel does not let it be used."""
+    """An address of a link.
+
+    `lasting` is false while it has a lifetime, or the kernel does not let it be used; `alone` is false where it
+    brought a route of its network into the main table.
+    """
 
     index: int
     value: HostInterface
     lasting: bool = True
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +87,13 @@ class Rule:
 class State:
     """What a pass looks at beside the links: addresses of ENIs, our routes and such as others add to ENIs, all rules.
 
-    `main` is the main table where it was asked for; it may be long.
+    `primary` are the main table's routes by way of the primary; `main` is all of it where it was asked for.
     """
 
     addresses: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
     rules: tuple[Rule, ...] = ()
+    primary: tuple[Route, ...] = ()
     main: tuple[Route, ...] = ()
 
 

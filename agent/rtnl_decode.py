@@ -22,7 +22,7 @@ _IFLA_MAX_MTU, _IFLA_PROP_LIST, _IFLA_ALT_IFNAME, _IFLA_PERM_ADDRESS = 51, 52, 5
 _INFO_KIND = 1
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
-_IFA_F_DADFAILED, _IFA_F_PERMANENT = 0x8, 0x80
+_IFA_F_DADFAILED, _IFA_F_PERMANENT, _IFA_F_NOPREFIXROUTE = 0x8, 0x80, 0x200
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _RTN_UNREACHABLE = 7
 _FRA_DST, _FRA_SRC, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 1, 2, 6, 10, 15, 16, 21
@@ -65,7 +65,8 @@ def address(body: Buffer) -> Address | None:
         return None
     flags = number(found.get(_IFA_FLAGS), short_flags)
     lasting = bool(flags & _IFA_F_PERMANENT) and not flags & _IFA_F_DADFAILED
-    return Address(index, _interface(bytes(value), length), lasting)
+    alone = bool(flags & _IFA_F_NOPREFIXROUTE) or length == 8 * len(value)
+    return Address(index, _interface(bytes(value), length), lasting, alone)
 
 
 def route(body: Buffer) -> Route | None:

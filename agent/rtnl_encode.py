@@ -70,10 +70,11 @@ def addresses(sequence: int, index: int) -> bytes:
     return pack(GETADDR, REQUEST | DUMP, sequence, _ADDRESS.pack(0, 0, 0, 0, index))
 
 
-def routes(sequence: int, version: int, *, protocol: int = 0, table: int = 0) -> bytes:
-    """Return the request for a family's routes: those of a protocol, or of a table, or all."""
+def routes(sequence: int, version: int, *, protocol: int = 0, table: int = 0, index: int = 0) -> bytes:
+    """Return the request for a family's routes: those of a protocol, of a table, by way of a link, or all."""
     header = _ROUTE.pack(_FAMILIES[version], 0, 0, 0, 0, protocol, 0, 0, 0)
-    return pack(GETROUTE, REQUEST | DUMP, sequence, header + (u32(_RTA_TABLE, table) if table else b""))
+    filters = [u32(kind, value) for kind, value in ((_RTA_OIF, index), (_RTA_TABLE, table)) if value]
+    return pack(GETROUTE, REQUEST | DUMP, sequence, header + b"".join(filters))
 
 
 def rules(sequence: int, version: int) -> bytes:

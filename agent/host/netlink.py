@@ -12,6 +12,7 @@ from agent import loop, nlmsg, rtnl_decode, rtnl_encode
 from agent.errors import TemporaryError
 from agent.nlmsg import Buffer, Message
 from agent.rtnl import (
+    BOOT,
     DHCP,
     MAIN_TABLE,
     OUR_PROTOCOL,
@@ -42,8 +43,8 @@ _GROUPS = sum(1 << (group - 1) for group in (1, 5, 7, 8, 9, 11, 19, 24, 25))
 _NONE = {errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.ENODEV}
 # What the kernel says of an address, a route or a rule that is not there.
 _GONE = {errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL}
-# Our own routes, and those that a DHCP client or a router's advertisement may bring in beside us.
-_PROTOCOLS = (OUR_PROTOCOL, DHCP, RA)
+# Our own routes, those of the VPC CNI (which names no protocol), and what DHCP or an advertisement brings in beside us.
+_PROTOCOLS = (OUR_PROTOCOL, BOOT, DHCP, RA)
 
 
 class Netlink:
@@ -71,13 +72,19 @@ class Netlink:
         found = self._dump(rtnl_encode.links, rtnl_decode.link)
         return tuple(sorted(found, key=lambda link: link.index))
 
-    def state(self, indexes: Iterable[int], *, main: bool = False) -> State:
-        """Return the rest: addresses of the given links, routes of interest, rules; `main`: all of the main table."""
+    def state(self, indexes: Iterable[int], *, primary: int | None = None, main: bool = False) -> State:
+        """Return the rest: addresses of the given links, routes of interest, rules.
+
+        `primary` is the link whose routes in the main table are told, `main` asks for all of that table.
+        """
         filters = [(version, protocol) for version in (4, 6) for protocol in _PROTOCOLS]
         return State(
             addresses=tuple(found for index in indexes for found in self._addresses(index)),
             routes=tuple(found for each, protocol in filters for found in self._routes(each, protocol=protocol)),
             rules=tuple(found for version in (4, 6) for found in self._rules(version)),
+            primary=tuple(found for each in (4, 6) for found in self._routes(each, table=MAIN_TABLE, index=primary))
+            if primary
+            else (),
             main=tuple(found for each in (4, 6) for found in self._routes(each, table=MAIN_TABLE)) if main else (),
         )
 
@@ -92,10 +99,8 @@ class Netlink:
     def _addresses(self, index: int) -> Iterable[Address]:
         return self._dump(lambda sequence: rtnl_encode.addresses(sequence, index), rtnl_decode.address)
 
-    def _routes(self, version: int, *, protocol: int = 0, table: int = 0) -> Iterable[Route]:
-        return self._dump(
-            lambda sequence: rtnl_encode.routes(sequence, version, protocol=protocol, table=table), rtnl_decode.route
-        )
+    def _routes(self, version: int, **filters: int) -> Iterable[Route]:
+        return self._dump(lambda sequence: rtnl_encode.routes(sequence, version, **filters), rtnl_decode.route)
 
     def _rules(self, version: int) -> Iterable[Rule]:
         return self._dump(lambda sequence: rtnl_encode.rules(sequence, version), rtnl_decode.rule)

@@ -24,12 +24,11 @@ class Asker:
 
     def ask_listing(self, node: Node, now: float, *, seen_since: float) -> Node:
         """Read which ENIs there are; those that are new count as seen since the time given."""
-        look, primary = self._look(), node.primary_mac
-        if isinstance(primary, Unknown) or not node.listed:
-            told = eni.read_primary(look)
-            primary = primary if isinstance(told, Unknown) and isinstance(primary, str) else told
-        macs = eni.read_macs(look)
+        look = self._look()
+        primary, macs = eni.read_primary(look), eni.read_macs(look)
         trouble = next((each.reason for each in (primary, macs) if isinstance(each, Unknown)), None)
+        if isinstance(primary, Unknown):
+            primary = node.primary_mac if isinstance(node.primary_mac, str) else primary
         node = replace(node, primary_mac=primary, trouble=trouble)
         if not isinstance(macs, Unknown):
             node = records.listing(node, macs, seen_since)

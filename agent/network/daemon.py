@@ -12,7 +12,7 @@ from agent.host.dial import Address, answers
 from agent.host.imds import Imds
 from agent.host.netlink import Netlink, News
 from agent.model import FileSpec, Unknown
-from agent.network import conflist, memory, plan, records, report, restore, settings, snapshot, wanted
+from agent.network import conflist, memory, plan, records, report, restore, settings, snapshot, verified, wanted
 from agent.network.asking import Asker
 from agent.network.difference import stages
 from agent.network.offer import is_routable, offer
@@ -151,14 +151,16 @@ class _Room:
         troubles = [text for text in (config.problem, _READ_ONLY if self._read_only else None) if text]
         troubles += self._set_sysctls(targets, now)
         planned = () if self._read_only else stages(targets, state)
+        lacking = verified.troubles(targets, state)
         if any(planned):
             busy = {step.mac for stage in planned for step in stage}
-            self._node = records.before_changes(self._node, targets, busy, now)
+            self._node = records.before_changes(self._node, targets, lacking, busy, now=now)
             self._publish(targets, config)
         refused = self._repairs.make(planned, self._host.kernel.apply, now)
+        wanting = {mac: [*lacking.get(mac, ()), *refused.get(mac, ())] for mac in {*lacking, *refused}}
         if any(planned):
             targets = records.with_links(targets, self._host.kernel.links())
-        self._node = records.after_changes(self._node, targets, refused, now)
+        self._node = records.after_changes(self._node, targets, wanting, now)
         self._publish(targets, config)
         return self._tell(targets, troubles)
 
@@ -183,7 +185,8 @@ class _Room:
         targets = records.targets(self._node, links, now, pod_subnet_mode=config.pod_subnet_mode)
         own = {target.link.index for target in targets if target.link}
         withdrawn = any(target.withdrawn for target in targets)
-        state = self._host.kernel.state(sorted(own), main=withdrawn)
+        primary = next((each.link.index for each in targets if each.link and each.interface.primary is True), None)
+        state = self._host.kernel.state(sorted(own), primary=primary, main=withdrawn)
         if withdrawn:
             targets = tuple(replace(each, lingering=used(each.withdrawn, state.main, own)) for each in targets)
         self._node = records.pruned_claims(self._node, targets, state)

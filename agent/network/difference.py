@@ -12,6 +12,7 @@ from agent.network.numbers import PRIORITIES
 from agent.network.targets import Target, adopted
 from agent.network.wanted import MTU, addresses, last_resort, routes, rules
 from agent.rtnl import (
+    BOOT,
     DHCP,
     KERNEL,
     MAIN_TABLE,
@@ -111,8 +112,9 @@ def _address_steps(target: Target, state: State) -> Iterator[Step]:
     if target.link is None:
         return
     there = [address for address in state.addresses if address.index == target.link.index]
+    good = {address.value.ip for address in there if address.lasting and address.alone}
     for address in addresses(target.holding, target.link.index):
-        if address in there:
+        if address.value.ip in good:
             continue
         if address.value.version == 6:
             # IPv6 knows an address once a link: one with another length, or one that failed, has to go first.
@@ -122,7 +124,8 @@ def _address_steps(target: Target, state: State) -> Iterator[Step]:
 
 
 def _missing_routes(want: _Wanted, state: State) -> tuple[Step, ...]:
-    there = set(state.routes)
+    # The VPC CNI's routes are as good as ours.
+    there = {replace(route, protocol=OUR_PROTOCOL) if route.protocol == BOOT else route for route in state.routes}
     return tuple(Step(mac, PutRoute(route)) for route, mac in want.routes.items() if route not in there)
 
 
@@ -185,14 +188,14 @@ def _intruders(target: Target, targets: Sequence[Target], state: State) -> Itera
     """
     if target.link is None or target.interface.primary is not False:
         return
-    own = set(addresses(target.holding, target.link.index))
+    own = set(target.holding.hosts)
     former = target.claim.hosts - set(target.holding.hosts)
     pods = [pod for each in targets for pod in each.holding.pods]
     for address in state.addresses:
         value = address.value
-        if address.index != target.link.index or replace(address, lasting=True) in own or value.is_link_local:
+        if address.index != target.link.index or (address.alone and value.ip in own) or value.is_link_local:
             continue
-        is_wide = value.network.prefixlen < value.max_prefixlen and _overlaps(value.network, target.subnets)
+        is_wide = not address.alone and _overlaps(value.network, target.subnets)
         is_pods = any(value.version == pod.version and value.ip in pod for pod in pods)
         if value.ip in former or is_pods or is_wide:
             yield Step(target.mac, RemoveAddress(address))

@@ -61,7 +61,7 @@ def learn(before: Memory, reading: Eni, now: float) -> Memory:
     for name in _FIELDS:
         old, seen, new = (getattr(each, name) for each in (before.eni, before.seen, reading))
         if isinstance(new, Unknown):
-            since[name], values[name] = now, old
+            since[name], values[name] = now, new if isinstance(old, Unknown) else old
             agreed |= before.agreed & {name}
             continue
         since[name] = before.since.get(name, now) if new == seen else now

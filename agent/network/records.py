@@ -207,11 +207,16 @@ def unlisted_links(node: Node, links: Sequence[Link]) -> tuple[Link, ...]:
     )
 
 
-def before_changes(node: Node, targets: Sequence[Target], busy: Collection[str], now: float) -> Node:
+def before_changes(
+    node: Node, targets: Sequence[Target], troubles: Mapping[str, Sequence[str]], busy: Collection[str], *, now: float
+) -> Node:
     """Return the node as it is published before the changes: who leaves does, and what is to be made is claimed."""
     records = dict(node.records)
     for target in targets:
-        was_ready, record = records[target.mac].ready, judged(records[target.mac], target, (), now)
+        was_ready, record = (
+            records[target.mac].ready,
+            judged(records[target.mac], target, troubles.get(target.mac, ()), now),
+        )
         if target.mac in busy and was_ready is None and record.state in {"ready", "degraded"}:
             record = replace(record, state="configuring", reason=None, ready=None)
         records[target.mac] = record

@@ -98,6 +98,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
     try:
         add_eni(name, "eth0", PRIMARY)
         run(["ip", "-n", name, "link", "set", "eth0", "up"])
+        run(["ip", "-n", name, "address", "add", "10.0.0.10/24", "dev", "eth0"])
+        run(["ip", "-n", name, "route", "add", "default", "via", "10.0.0.1", "dev", "eth0"])
         add_eni(name, "eth1", SECONDARY)
         run(["ip", "-n", name, "link", "add", "cni0", "type", "veth", "peer", "name", "pod0"])
         with namespaces.entered(name), service.serving(metadata) as url:
