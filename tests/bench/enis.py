@@ -97,7 +97,7 @@ def when_all_usable(clock: KernelClock, cards: Sequence[Card]) -> float:
 
 
 def is_rule_of(card: Card, name: str = "RTM_NEWRULE") -> Callable[[Event], bool]:
-    marks = (f"'10.{card.place}.", f"'2001:db8:0:{card.place:x}:")
+    marks = (f"'10.{card.place}.", f"'2001:db8:1:{0x100 + card.place:x}:")
     return lambda event: event.name == name and any(mark in event.text for mark in marks)
 
 
