@@ -20,7 +20,7 @@ from agent.network.polling import LISTING
 from agent.network.repairs import Repairs
 from agent.network.report import Report
 from agent.network.settings import Settings
-from agent.network.targets import Target, used
+from agent.network.targets import Target, pruned, used
 from agent.rtnl import State
 
 _WATCHDOG = 30.0
@@ -187,9 +187,9 @@ class _Room:
         withdrawn = any(target.withdrawn for target in targets)
         primary = next((each.link.index for each in targets if each.link and each.interface.primary is True), None)
         state = self._host.kernel.state(sorted(own), primary=primary, main=withdrawn)
+        targets = tuple(replace(each, claim=pruned(each.claim, state)) for each in targets)
         if withdrawn:
             targets = tuple(replace(each, lingering=used(each.withdrawn, state.main, own)) for each in targets)
-        self._node = records.pruned_claims(self._node, targets, state)
         return targets, state
 
     def _probe(self, now: float) -> None:
