@@ -49,7 +49,8 @@ class Asker:
             self._full[mac] = now
         memory = learn(record.memory, reading, now)
         node = node.with_record(mac, replace(record, memory=memory))
-        if records.is_pending(node, mac, now):
+        # What IMDS still says of one whose link has gone is stale.
+        if record.link_gone is None and records.is_pending(node, mac, now):
             turn = waiting(self.schedule.turns[mac], now)
         else:
             turn = wavering(now) if memory.wavering or not memory.firm else self._steady(now)

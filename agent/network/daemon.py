@@ -14,13 +14,13 @@ from agent.host.netlink import Netlink, News
 from agent.model import FileSpec, Unknown
 from agent.network import conflist, memory, plan, records, report, restore, settings, snapshot, verified, wanted
 from agent.network.asking import Asker
-from agent.network.difference import stages
+from agent.network.difference import Stages, stages
 from agent.network.offer import is_routable, offer
 from agent.network.polling import LISTING
 from agent.network.repairs import Repairs
 from agent.network.report import Report
 from agent.network.settings import Settings
-from agent.network.targets import Target, used
+from agent.network.targets import Target, pruned, used
 from agent.rtnl import State
 
 _WATCHDOG = 30.0
@@ -29,6 +29,8 @@ _TICK = 5.0
 # A driver that appears, is renamed and comes up makes several events: they are one reason for a pass.
 _COALESCE = 0.015
 _COALESCE_FIGHT = 0.5
+# Many ENIs at once, as at a boot, are configured in a few passes.
+_GATHER = 0.06
 _PROBE_WITHIN = 0.2
 _BACKOFF = loop.Backoff(first=0.1, cap=5.0)
 # A key that hangs must not hold up the other ENIs, nor the repair of what somebody changes meanwhile.
@@ -85,6 +87,7 @@ def _serve(host: Host) -> None:
         while not stop.requested:
             if stop.kicked:
                 stop.kicked = False
+                manager.reloading()
                 room.asker.schedule = room.asker.schedule.kicked(time.monotonic())
             room.ask(time.monotonic())
             found = room.make_pass()
@@ -109,6 +112,11 @@ class _Manager:
             systemd.notify("READY=1", "WATCHDOG=1", f"STATUS={message}")
             self._told, self._due = message, time.monotonic() + self._watchdog
 
+    def reloading(self) -> None:
+        """Say that the reload it may have asked for has begun; the next word ends it."""
+        systemd.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._due = 0.0
+
     def left(self) -> float:
         return max(0.0, self._due - time.monotonic())
 
@@ -122,6 +130,8 @@ class _Room:
         self._node = restore.node(snapshot.parsed(files.read_text(host.state, limit=_SNAPSHOT_LIMIT)), host.boot_id)
         self._repairs = Repairs()
         self._next_probe, self._read_only = 0.0, False
+        self._passed = 0.0
+        self._settled: tuple[Sequence[Target], State] | None = None
 
     @property
     def trouble(self) -> str | None:
@@ -129,7 +139,7 @@ class _Room:
         return self._node.trouble
 
     def ask(self, now: float, *, patience: float = 0.0) -> None:
-        """Ask IMDS for what is due; an ENI that has news is configured before the next one is asked for."""
+        """Ask IMDS for what is due; news of an ENI does not wait for long until the others have been asked for."""
         before = self._host.metadata.counters.requests
         if LISTING in self.asker.schedule.due(now):
             self._node = self.asker.ask_listing(self._node, now, seen_since=now - patience)
@@ -137,20 +147,21 @@ class _Room:
             known = self._node.records.get(mac)
             if known is not None:
                 self._node = self.asker.ask_eni(self._node, mac, time.monotonic())
-                if self._node.records[mac].memory.eni != known.memory.eni:
+                has_news = self._node.records[mac].memory.eni != known.memory.eni
+                if has_news and time.monotonic() - self._passed >= _GATHER:
                     self.make_pass()
         spent = self._host.metadata.counters.requests - before
         self.asker.schedule = self.asker.schedule.spent(spent, time.monotonic())
 
     def make_pass(self) -> Report:
         """Make everything as it should be by what is known; a second pass changes nothing."""
-        now = time.monotonic()
+        now = self._passed = time.monotonic()
         config = settings.parse(files.read_text(files.below(self._host.root, settings.PATH)))
         self._probe(now)
         targets, state = self._observe(config, now)
         troubles = [text for text in (config.problem, _READ_ONLY if self._read_only else None) if text]
         troubles += self._set_sysctls(targets, now)
-        planned = () if self._read_only else stages(targets, state)
+        planned = () if self._read_only else self._plan(targets, state)
         lacking = verified.troubles(targets, state)
         if any(planned):
             busy = {step.mac for stage in planned for step in stage}
@@ -174,6 +185,14 @@ class _Room:
         """Return how long news is gathered: who fights with us is not answered blow by blow."""
         return _COALESCE_FIGHT if self._repairs.fights.fought else _COALESCE
 
+    def _plan(self, targets: Sequence[Target], state: State) -> Stages:
+        """Return what to do; most passes find what the one before left, and then there is nothing to think over."""
+        if (targets, state) == self._settled:
+            return ()
+        planned = stages(targets, state)
+        self._settled = None if any(planned) else (targets, state)
+        return planned
+
     def _observe(self, config: Settings, now: float) -> tuple[tuple[Target, ...], State]:
         """Read what the kernel has, and say what each ENI should have of it.
 
@@ -187,9 +206,9 @@ class _Room:
         withdrawn = any(target.withdrawn for target in targets)
         primary = next((each.link.index for each in targets if each.link and each.interface.primary is True), None)
         state = self._host.kernel.state(sorted(own), primary=primary, main=withdrawn)
+        targets = pruned(targets, state)
         if withdrawn:
             targets = tuple(replace(each, lingering=used(each.withdrawn, state.main, own)) for each in targets)
-        self._node = records.pruned_claims(self._node, targets, state)
         return targets, state
 
     def _probe(self, now: float) -> None:

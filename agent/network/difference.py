@@ -219,5 +219,5 @@ def _place(route: Route) -> tuple[object, ...]:
     return (route.table, route.dst, route.metric)
 
 
-def _selector(rule: Rule) -> Rule:
-    return replace(rule, table=0, action=0, protocol=0)
+def _selector(rule: Rule) -> tuple[object, ...]:
+    return (rule.version, rule.priority, rule.src, rule.dst, rule.mark, rule.mask)

@@ -39,4 +39,5 @@ def _usable(node: Node, target: Target) -> tuple[Network, ...]:
     record = node.records[target.mac]
     if record.state not in USABLE or target.link is None:
         return ()
-    return tuple(prefix for prefix in target.holding.prefixes if prefix in record.claim.pods)
+    made = record.claim.pods
+    return tuple(prefix for prefix in target.holding.prefixes if prefix in made)

@@ -11,9 +11,9 @@ from agent.eni import EniTree, unread
 from agent.model import Unknown
 from agent.network.interfaces import Interface, is_candidate, link_of, missing, pair
 from agent.network.memory import AGREE_AFTER, Memory, begin, has_address, settled
-from agent.network.targets import NOTHING, Claim, Target, pruned
+from agent.network.targets import NOTHING, Claim, Target
 from agent.network.wanted import Holding, holding
-from agent.rtnl import Link, State
+from agent.rtnl import Link
 
 # A driver may be bound anew under the same MAC; a link that stays away longer was detached.
 GRACE = 1.0
@@ -227,20 +227,10 @@ def after_changes(node: Node, targets: Sequence[Target], troubles: Mapping[str, 
     """Return the node with the state of each ENI, and a claim on all that was made for it."""
     records = dict(node.records)
     for target in targets:
-        record = records[target.mac]
-        if target.link is not None:
-            record = replace(record, claim=record.claim.joined(target.holding))
+        claim = target.claim if target.link is None else target.claim.joined(target.holding)
+        record = replace(records[target.mac], claim=claim)
         records[target.mac] = judged(record, target, troubles.get(target.mac, ()), now)
     return replace(node, records=records)
-
-
-def pruned_claims(node: Node, targets: Sequence[Target], state: State) -> Node:
-    """Return the node with claims only on what is still there."""
-    claims = {target.mac: pruned(target.claim, state) for target in targets}
-    return replace(
-        node,
-        records={mac: replace(record, claim=claims.get(mac, record.claim)) for mac, record in node.records.items()},
-    )
 
 
 def with_links(targets: Sequence[Target], links: Sequence[Link]) -> tuple[Target, ...]:

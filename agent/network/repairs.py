@@ -55,7 +55,7 @@ class Repairs:
             else:
                 made.append(key)
                 log.get("network").info("sysctl changed", key=key, value=value)
-        self.fights = self.fights.noted(made, now)
+        self.fights = self.fights.noted({key: wrong[key] for key in made}, now)
         return troubles
 
     def _allows(self, step: Step, now: float) -> bool:
@@ -63,7 +63,10 @@ class Repairs:
 
     def _note(self, made: Sequence[Step], now: float) -> None:
         subjects = {subject(step.change): step.mac for step in made}
-        self.fights = self.fights.noted(subjects, now)
+        done: dict[str, tuple[Change, ...]] = {}
+        for step in made:
+            done[subject(step.change)] = (*done.get(subject(step.change), ()), step.change)
+        self.fights = self.fights.noted(done, now)
         known = {**self._fought_for, **subjects}
         self._fought_for = {each: mac for each, mac in known.items() if each in self.fights.repairs}
 

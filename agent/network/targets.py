@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from agent.model import Unknown
 from agent.network.interfaces import Interface
-from agent.network.numbers import FROM_POD, TO_POD
+from agent.network.numbers import FROM_POD, PRIORITIES, TO_POD
 from agent.network.wanted import Holding, catchers, last_resort, rules
 from agent.rtnl import KERNEL, MAIN_TABLE, UNSPEC, Host, Link, Network, Route, Rule, State
 
@@ -105,10 +105,15 @@ def adopted(rule: Rule) -> Rule:
     return replace(rule, protocol=KERNEL) if rule.protocol == UNSPEC else rule
 
 
-def pruned(claim: Claim, state: State) -> Claim:
-    """Return the claim on what is still there."""
-    return Claim(
-        rules=claim.rules & {adopted(rule) for rule in state.rules if rule.plain},
-        hosts=claim.hosts & {address.value.ip for address in state.addresses},
-        tables=claim.tables & {route.table for route in state.routes},
+def pruned(targets: Sequence[Target], state: State) -> tuple[Target, ...]:
+    """Return the targets with claims only on what is still there."""
+    rules_there = {adopted(rule) for rule in state.rules if rule.plain and rule.priority in PRIORITIES}
+    hosts = {address.value.ip for address in state.addresses}
+    tables = {route.table for route in state.routes}
+    return tuple(
+        replace(
+            each,
+            claim=Claim(each.claim.rules & rules_there, each.claim.hosts & hosts, each.claim.tables & tables),
+        )
+        for each in targets
     )
