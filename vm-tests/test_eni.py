@@ -2,46 +2,29 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 import guest
 import guest_network
+from outside import ADDRESSES, answering
 from world import World, namespaces
 from world.eni import Eni
-from world.listener import Listener, listen
 from world.node import Node
 from world.waiting import until
 
 pytestmark = pytest.mark.vm
 
-# Machines beyond the VPC (TEST-NET-2 and the documentation's prefix).
-OUTSIDE4, OUTSIDE6 = "198.51.100.7", "2001:db8:ffff::7"
 PATIENCE = 60.0
-
-
-class SayWho(BaseHTTPRequestHandler):
-    """Tells each client its address, and hangs up."""
-
-    def handle(self) -> None:
-        self.wfile.write(self.client_address[0].encode())
 
 
 @pytest.fixture(scope="module")
 def outside(world: World) -> Iterator[tuple[str, dict[int, int]]]:
     """A host beyond the VPC: its namespace, and the port at which it answers in each family."""
-    netns = world.add_host("outside", OUTSIDE4, OUTSIDE6)
-    with namespaces.entered(netns):
-        sockets = {4: listen(OUTSIDE4), 6: listen(OUTSIDE6)}
-    ports = {family: listening.getsockname()[1] for family, listening in sockets.items()}
-    listeners = [Listener(listening, SayWho) for listening in sockets.values()]
-    for listener in listeners:
-        listener.start()
-    yield netns, ports
-    for listener in listeners:
-        listener.stop()
+    netns = world.add_host("outside", *ADDRESSES.values())
+    with answering(netns) as ports:
+        yield netns, ports
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +72,7 @@ def test_each_interface_is_usable(
     world: World, node: Node, enis: list[Eni], outside: tuple[str, dict[int, int]], which: int, family: int
 ) -> None:
     eni, (_, ports) = enis[which], outside
-    host, source = (OUTSIDE4, eni.addresses[0]) if family == 4 else (OUTSIDE6, eni.addresses6[0])
+    host, source = ADDRESSES[family], (eni.addresses if family == 4 else eni.addresses6)[0]
     assert_leaves_by_its_own_port(
         world, node, eni, lambda: guest_network.visit(node, host, ports[family], str(source)), str(source)
     )
@@ -205,7 +188,7 @@ def test_an_interface_goes_without_residue_and_its_number_is_used_again(
     _, ports = outside
     source = str(again.addresses[0])
     assert_leaves_by_its_own_port(
-        world, node, again, lambda: guest_network.visit(node, OUTSIDE4, ports[4], source), source
+        world, node, again, lambda: guest_network.visit(node, ADDRESSES[4], ports[4], source), source
     )
 
 
@@ -221,5 +204,5 @@ def test_all_of_it_is_there_after_a_reboot(
         wait_ready(node, eni)
         source = str(eni.addresses[0])
         assert_leaves_by_its_own_port(
-            world, node, eni, lambda source=source: guest_network.visit(node, OUTSIDE4, ports[4], source), source
+            world, node, eni, lambda source=source: guest_network.visit(node, ADDRESSES[4], ports[4], source), source
         )

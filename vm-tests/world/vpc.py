@@ -63,8 +63,8 @@ class Vpc:
 
     def admit(self, eni: Eni) -> None:
         """Make a link of the interface's port name, which must be there, a port of the bridge."""
+        self.route(eni)  # first: it must not be heard unchecked
         self._ip("link", "set", "dev", eni.port, "mtu", str(MTU), "master", BRIDGE, "up")
-        self.route(eni)
 
     def route(self, eni: Eni) -> None:
         """Check and deliver by what the interface has now; prefixes that it had before are nobody's."""
