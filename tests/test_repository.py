@@ -12,7 +12,10 @@ from agent.arguments import parser
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sorted(
-    path for folder in ("agent", "vm-tests", "images") for path in (ROOT / folder).rglob("*.py") if path.is_file()
+    path
+    for folder in ("agent", "kubectl_node_diagnostic", "vm-tests", "images")
+    for path in (ROOT / folder).rglob("*.py")
+    if path.is_file()
 )
 
 

@@ -36,10 +36,11 @@ class Ground:
     cluster: Cluster
     root: Path
     metadata_url: str
+    netns: str = NETNS
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> subprocess.Popen[bytes]:
-        command = ["ip", "netns", "exec", NETNS, sys.executable, DRIVER, self.root]
+        command = ["ip", "netns", "exec", self.netns, sys.executable, DRIVER, self.root]
         environment = {**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata_url}
         # S3 is on the loopback interface here, so that the daemon takes it for the node itself.
         environment["NODE_AGENT_UPLOAD_ALLOW"] = S3
@@ -93,18 +94,18 @@ class Ground:
 
 
 @contextlib.contextmanager
-def standing(folder: Path) -> Iterator[Ground]:
+def standing(folder: Path, netns: str = NETNS) -> Iterator[Ground]:
     """Start the cluster with its metadata service and STS in a namespace; all of it ends with the context."""
-    namespaces.delete(NETNS)
+    namespaces.delete(netns)
     public, roles = pki.authority("Test services"), Roles()
-    cluster = Cluster(folder / "cluster", netns=NETNS, address=API, s3_address=S3, public=public)
-    namespaces.make(NETNS, hosts={**cluster.dns_names, sts.HOST: STS}, resolver="127.0.0.1")
+    cluster = Cluster(folder / "cluster", netns=netns, address=API, s3_address=S3, public=public)
+    namespaces.make(netns, hosts={**cluster.dns_names, sts.HOST: STS}, resolver="127.0.0.1")
     with contextlib.ExitStack() as stack:
-        stack.callback(namespaces.delete, NETNS)
+        stack.callback(namespaces.delete, netns)
         for address in (API, S3, STS, OWN):
-            run(["ip", "-n", NETNS, "address", "add", f"{address}/32", "dev", "lo"])
+            run(["ip", "-n", netns, "address", "add", f"{address}/32", "dev", "lo"])
         certificate, key = public.server(sts.HOST, names=[sts.HOST]).write(folder, "sts")
-        with namespaces.entered(NETNS):
+        with namespaces.entered(netns):
             service = sts.Service(listen(STS, sts.PORT), certificate, key, roles)
             url = stack.enter_context(imds.serving(_metadata(roles)))
         stack.callback(service.stop)
@@ -113,7 +114,7 @@ def standing(folder: Path) -> Iterator[Ground]:
         cluster.start()
         cluster.kubectl("apply", "-f", "-", stdin=manifests.render())
         cluster.kubectl("wait", "--for=condition=Established", "crd/nodediagnostics.eks.amazonaws.com", "--timeout=30s")
-        yield Ground(cluster, _node(folder / "node", cluster, public), url)
+        yield Ground(cluster, _node(folder / "node", cluster, public), url, netns)
 
 
 def _metadata(roles: Roles) -> Metadata:

@@ -83,19 +83,21 @@ def _serve(host: Host) -> None:
     manager = _Manager(systemd.watchdog_seconds() or _WATCHDOG)
     with News() as news, loop.until_stopped() as stop:
         room = _Room(host)
-        room.make_pass()
+        found = room.make_pass()
         while not stop.requested:
             if stop.kicked:
                 stop.kicked = False
                 manager.reloading()
                 room.asker.schedule = room.asker.schedule.kicked(time.monotonic())
             room.ask(time.monotonic())
-            found = room.make_pass()
+            if room.is_due():
+                found = room.make_pass()
             manager.tell(found.message)
             stop.wait(min(room.idle(), manager.left()), news.fileno())
             if news.drain():
                 stop.wait(room.coalesce())
                 news.drain()
+                room.wake()
 
 
 class _Manager:
@@ -130,7 +132,8 @@ class _Room:
         self._node = restore.node(snapshot.parsed(files.read_text(host.state, limit=_SNAPSHOT_LIMIT)), host.boot_id)
         self._repairs = Repairs()
         self._next_probe, self._read_only = 0.0, False
-        self._passed = 0.0
+        self._passed = self._next_pass = 0.0
+        self._news = False
         self._settled: tuple[Sequence[Target], State] | None = None
 
     @property
@@ -140,22 +143,34 @@ class _Room:
 
     def ask(self, now: float, *, patience: float = 0.0) -> None:
         """Ask IMDS for what is due; news of an ENI does not wait for long until the others have been asked for."""
-        before = self._host.metadata.counters.requests
+        before, known = self._host.metadata.counters.requests, records.gist(self._node)
         if LISTING in self.asker.schedule.due(now):
             self._node = self.asker.ask_listing(self._node, now, seen_since=now - patience)
         for mac in self.asker.schedule.due(now):
-            known = self._node.records.get(mac)
-            if known is not None:
+            record = self._node.records.get(mac)
+            if record is not None:
+                is_awaited = self.asker.schedule.turns[mac].since is not None
+                self._news = self._news or is_awaited
                 self._node = self.asker.ask_eni(self._node, mac, time.monotonic())
-                has_news = self._node.records[mac].memory.eni != known.memory.eni
+                has_news = self._node.records[mac].memory.eni != record.memory.eni
                 if has_news and time.monotonic() - self._passed >= _GATHER:
                     self.make_pass()
         spent = self._host.metadata.counters.requests - before
         self.asker.schedule = self.asker.schedule.spent(spent, time.monotonic())
+        self._news = self._news or records.gist(self._node) != known
+
+    def wake(self) -> None:
+        """Take note that the kernel has news."""
+        self._news = True
+
+    def is_due(self) -> bool:
+        """Whether a pass may find anything to do: something has news, or time has brought something about."""
+        return self._news or time.monotonic() >= self._next_pass
 
     def make_pass(self) -> Report:
         """Make everything as it should be by what is known; a second pass changes nothing."""
         now = self._passed = time.monotonic()
+        self._news = False
         config = settings.parse(files.read_text(files.below(self._host.root, settings.PATH)))
         self._probe(now)
         targets, state = self._observe(config, now)
@@ -173,13 +188,17 @@ class _Room:
             targets = records.with_links(targets, self._host.kernel.links())
         self._node = records.after_changes(self._node, targets, wanting, now)
         self._publish(targets, config)
+        self._next_pass = now + self._pause(now)
         return self._tell(targets, troubles)
 
     def idle(self) -> float:
         """Return how long nothing needs to be done unless the kernel has news."""
         now = time.monotonic()
-        waits = [_TICK, self.asker.schedule.left(now), records.grace_left(self._node, now)]
-        return min(waits + ([_BACKOFF.delay(self._repairs.failed - 1)] if self._repairs.failed else []))
+        return min(max(0.0, self._next_pass - now), self.asker.schedule.left(now))
+
+    def _pause(self, now: float) -> float:
+        refused = [_BACKOFF.delay(self._repairs.failed - 1)] if self._repairs.failed else []
+        return min([_TICK, records.grace_left(self._node, now), *refused])
 
     def coalesce(self) -> float:
         """Return how long news is gathered: who fights with us is not answered blow by blow."""

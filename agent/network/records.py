@@ -194,6 +194,13 @@ def is_pending(node: Node, mac: str, now: float) -> bool:
     return is_late or missing(alone) is not None or memory.trouble is not None
 
 
+def gist(node: Node) -> tuple[object, ...]:
+    """Return what a reading of IMDS may have changed that matters to the kernel or to others."""
+    memories = {mac: (record.memory, record.unlisted is None) for mac, record in node.records.items()}
+    told = {mac: (known.eni, known.firm, known.trouble, listed) for mac, (known, listed) in memories.items()}
+    return (node.primary_mac, node.trouble, told)
+
+
 def unlisted_links(node: Node, links: Sequence[Link]) -> tuple[Link, ...]:
     """Return the links that may be ENIs of which IMDS has not told yet: of a kind with the primary's."""
     known = node.records.keys()

@@ -29,3 +29,12 @@ def test_only_sysctls_with_another_value_are_written(tmp_path: Path) -> None:
 def test_a_sysctl_that_cannot_be_set_says_which_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FailedError, match=r"cannot set .*/vm/nothing to 1.*ProtectKernelTunables=no"):
         kernel.apply_sysctls({"vm.nothing": "1"}, folder=tmp_path)
+
+
+def test_a_slash_in_a_key_stands_for_a_dot_of_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "net/ipv4/conf/eth1.100/rp_filter"
+    file.parent.mkdir(parents=True)
+    file.write_text("0\n")
+    key = "net.ipv4.conf.eth1/100.rp_filter"
+    assert kernel.apply_sysctls({key: "2"}, folder=tmp_path) == {key}
+    assert kernel.read_sysctls([key, "net.ipv4.conf.gone.rp_filter"], folder=tmp_path) == {key: "2"}

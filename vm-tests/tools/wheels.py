@@ -9,7 +9,8 @@ from tools.commands import Build
 from tools.enter import enter_command
 
 REPOSITORY = Path(__file__).parents[2]
-SOURCES = tuple(REPOSITORY / name for name in ("LICENSE", "README.md", "agent", "pyproject.toml"))
+PARTS = ("LICENSE", "README.md", "agent", "kubectl_node_diagnostic", "pyproject.toml")
+SOURCES = tuple(REPOSITORY / name for name in PARTS)
 LOCK = REPOSITORY / "requirements.lock"
 IMAGE_PYTHON = "3.13"
 HERE = Path(__file__)  # how it is built is part of what goes in
