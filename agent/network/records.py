@@ -254,4 +254,5 @@ def with_links(targets: Sequence[Target], links: Sequence[Link]) -> tuple[Target
 def grace_left(node: Node, now: float) -> float:
     """Return how long it is until a link that has just gone counts as detached."""
     gone = [record.link_gone for record in node.records.values() if not record.has_left]
-    return min((max(0.0, since + GRACE - now) for since in gone if since is not None), default=FORGET_AFTER)
+    left = [since + GRACE - now for since in gone if since is not None]
+    return min((each for each in left if each > 0.0), default=FORGET_AFTER)
