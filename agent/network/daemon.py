@@ -1,5 +1,6 @@
 """The network daemon: reads IMDS and the kernel, makes every ENI as it should be, and publishes what it knows."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ _PROBE_WITHIN = 0.2
 _BACKOFF = loop.Backoff(first=0.1, cap=5.0)
 # A key that hangs must not hold up the other ENIs, nor the repair of what somebody changes meanwhile.
 _ANSWER_WITHIN = 1.0
+# A long series of reads is broken off for a while: a stop is seen, and the service manager hears that we live.
+_ASK_FOR = 2.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SNAPSHOT_LIMIT = 1 << 22
 _VPC_CNI = Address("127.0.0.1", 61679)
@@ -89,7 +92,7 @@ def _serve(host: Host) -> None:
                 stop.kicked = False
                 manager.reloading()
                 room.asker.schedule = room.asker.schedule.kicked(time.monotonic())
-            room.ask(time.monotonic())
+            room.ask(time.monotonic(), within=_ASK_FOR)
             if room.is_due():
                 found = room.make_pass()
             manager.tell(found.message)
@@ -141,20 +144,24 @@ class _Room:
         """Return why IMDS could not be asked which ENIs there are."""
         return self._node.trouble
 
-    def ask(self, now: float, *, patience: float = 0.0) -> None:
-        """Ask IMDS for what is due; news of an ENI does not wait for long until the others have been asked for."""
+    def ask(self, now: float, *, patience: float = 0.0, within: float = math.inf) -> None:
+        """Ask IMDS for what is due; news of an ENI does not wait for long until the others have been asked for.
+
+        Who could not be asked for within the time has its turn at the next call.
+        """
         before, known = self._host.metadata.counters.requests, records.gist(self._node)
         if LISTING in self.asker.schedule.due(now):
             self._node = self.asker.ask_listing(self._node, now, seen_since=now - patience)
         for mac in self.asker.schedule.due(now):
             record = self._node.records.get(mac)
-            if record is not None:
-                is_awaited = self.asker.schedule.turns[mac].since is not None
-                self._news = self._news or is_awaited
-                self._node = self.asker.ask_eni(self._node, mac, time.monotonic())
-                has_news = self._node.records[mac].memory.eni != record.memory.eni
-                if has_news and time.monotonic() - self._passed >= _GATHER:
-                    self.make_pass()
+            if record is None or time.monotonic() - now >= within:
+                continue
+            is_awaited = self.asker.schedule.turns[mac].since is not None
+            self._news = self._news or is_awaited
+            self._node = self.asker.ask_eni(self._node, mac, time.monotonic())
+            has_news = self._node.records[mac].memory.eni != record.memory.eni
+            if has_news and time.monotonic() - self._passed >= _GATHER:
+                self.make_pass()
         spent = self._host.metadata.counters.requests - before
         self.asker.schedule = self.asker.schedule.spent(spent, time.monotonic())
         self._news = self._news or records.gist(self._node) != known
