@@ -19,5 +19,6 @@ def _lacks(target: Target, state: State) -> Sequence[str]:
     lost = [
         f"{link.name} does not have the primary's address {host}" for host in target.holding.hosts if host not in there
     ]
-    has_default = any(route.dst.prefixlen == 0 and not route.unreachable for route in state.primary)
-    return [*lost, *([] if has_default else [f"there is no default route by {link.name}"])]
+    led = {route.dst.version for route in state.primary if route.dst.prefixlen == 0 and not route.unreachable}
+    unled = sorted({host.version for host in target.holding.hosts} - led)
+    return [*lost, *(f"there is no IPv{version} default route by {link.name}" for version in unled)]
