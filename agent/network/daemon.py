@@ -163,7 +163,8 @@ class _Room:
             if has_news and time.monotonic() - self._passed >= _GATHER:
                 self.make_pass()
         spent = self._host.metadata.counters.requests - before
-        self.asker.schedule = self.asker.schedule.spent(spent, time.monotonic())
+        # From the beginning: a slow IMDS has stretched the requests already.
+        self.asker.schedule = self.asker.schedule.spent(spent, now)
         self._news = self._news or records.gist(self._node) != known
 
     def wake(self) -> None:
