@@ -1,6 +1,6 @@
 """Links, addresses, routes and rules as the kernel has them, and the changes to them that netlink can make."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 Host = IPv4Address | IPv6Address
@@ -60,6 +60,14 @@ class Route:
     metric: int = 0
     protocol: int = OUR_PROTOCOL
     unreachable: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Hundreds of routes and rules are looked up several times a pass, and ipaddress hashes in Python.
+        object.__setattr__(self, "_hash", hash((self.table, self.dst, self.index, self.metric)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def on_link(self) -> bool:
@@ -81,6 +89,13 @@ class Rule:
     action: int = LOOKUP
     protocol: int = KERNEL
     plain: bool = True
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.priority, self.table, self.src, self.dst, self.protocol)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,10 @@ class Imds:
         """Close the connection; the client can go on being used."""
         self._transport.close()
 
+    def while_waiting(self, call: Callable[[], object]) -> None:
+        """Have this called again and again while an answer is waited for: there may be other things to do."""
+        self._transport.meanwhile = call
+
     def get(self, path: str, *, within: float | None = None) -> str | None:
         """Return a value, or None where it is absent; TemporaryError where it is still unknown at the deadline."""
         body = self.get_bytes(path, within=within)

@@ -1,9 +1,10 @@
 """Asking IMDS: what is due is read and learnt, and its next turn chosen."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from agent import eni
+from agent.eni import Eni
 from agent.model import Unknown
 from agent.network import records
 from agent.network.memory import learn
@@ -12,8 +13,28 @@ from agent.network.records import Node
 from agent.rtnl import Link
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What IMDS says of which ENIs there are; `turn` is whose turn this was."""
+
+    primary: str | Unknown
+    macs: tuple[str, ...] | Unknown
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What IMDS says of one ENI."""
+
+    eni: Eni
+    turn: Turn
+
+
 class Asker:
-    """Who is asked for when; `look` begins a series of reads that belong together, `jitter` spreads a period."""
+    """Who is asked for when; `look` begins a series of reads that belong together, `jitter` spreads a period.
+
+    Reading and learning are apart: while an answer is waited for passes are made, and they know of what has changed.
+    """
 
     def __init__(self, look: Callable[[], eni.Lookup], jitter: Callable[[float], float]) -> None:
         self.schedule = Schedule()
@@ -22,10 +43,14 @@ class Asker:
         self._full: dict[str, float] = {}
         self._strangers: frozenset[int] = frozenset()
 
-    def ask_listing(self, node: Node, now: float, *, seen_since: float) -> Node:
-        """Read which ENIs there are; those that are new count as seen since the time given."""
-        look = self._look()
-        primary, macs = eni.read_primary(look), eni.read_macs(look)
+    def read_listing(self) -> Listing:
+        """Read which ENIs there are."""
+        look, turn = self._look(), self.schedule.turns[LISTING]
+        return Listing(eni.read_primary(look), eni.read_macs(look), turn)
+
+    def learn_listing(self, node: Node, reading: Listing, now: float, *, seen_since: float) -> Node:
+        """Return the node with what was read; ENIs that are new count as seen since the time given."""
+        primary, macs = reading.primary, reading.macs
         trouble = next((each.reason for each in (primary, macs) if isinstance(each, Unknown)), None)
         if isinstance(primary, Unknown):
             primary = node.primary_mac if isinstance(node.primary_mac, str) else primary
@@ -36,25 +61,29 @@ class Asker:
                 if mac not in self.schedule.turns:
                     self.schedule = self.schedule.put(mac, Turn(now))
         is_waited_for = trouble is not None or bool(self._strangers)
-        turn = waiting(self.schedule.turns[LISTING], now) if is_waited_for else self._steady(now)
-        self.schedule = self.schedule.put(LISTING, turn)
+        self._take(LISTING, reading.turn, waiting(reading.turn, now) if is_waited_for else self._steady(now))
         return node
 
-    def ask_eni(self, node: Node, mac: str, now: float) -> Node:
+    def read_eni(self, node: Node, mac: str, now: float) -> Reading:
         """Read one ENI: all of it now and then, else its addresses and what is not known yet."""
-        record = node.records[mac]
+        turn = self.schedule.turns[mac]
         is_full = now - self._full.get(mac, -FULL) >= FULL
-        reading = eni.read_eni(mac, self._look(), None if is_full else record.memory.seen)
         if is_full:
             self._full[mac] = now
-        memory = learn(record.memory, reading, now)
+        return Reading(eni.read_eni(mac, self._look(), None if is_full else node.records[mac].memory.seen), turn)
+
+    def learn_eni(self, node: Node, reading: Reading, now: float) -> Node:
+        """Return the node with what was read."""
+        mac = reading.eni.mac
+        record = node.records[mac]
+        memory = learn(record.memory, reading.eni, now)
         node = node.with_record(mac, replace(record, memory=memory))
         # What IMDS still says of one whose link has gone is stale.
         if record.link_gone is None and records.is_pending(node, mac, now):
-            turn = waiting(self.schedule.turns[mac], now)
+            turn = waiting(reading.turn, now)
         else:
             turn = wavering(now) if memory.wavering or not memory.firm else self._steady(now)
-        self.schedule = self.schedule.put(mac, turn)
+        self._take(mac, reading.turn, turn)
         return node
 
     def meet(self, before: Node, node: Node, links: Sequence[Link], now: float) -> None:
@@ -68,6 +97,11 @@ class Asker:
             self.schedule = self.schedule.hurried(LISTING, now)
         self._strangers = strangers
         self.schedule = self.schedule.of(node.records)
+
+    def _take(self, key: str, before: Turn, turn: Turn) -> None:
+        """Give the next turn, unless something has happened during the last one that asks for a look at once."""
+        if self.schedule.turns.get(key) is before:
+            self.schedule = self.schedule.put(key, turn)
 
     def _steady(self, now: float) -> Turn:
         return steady(now, self._jitter(STEADY), kicked=now < self.schedule.kicked_until)

@@ -1,8 +1,7 @@
 """The network daemon: reads IMDS and the kernel, makes every ENI as it should be, and publishes what it knows."""
 
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,28 +15,30 @@ from agent.model import FileSpec, Unknown
 from agent.network import conflist, memory, plan, records, report, restore, settings, snapshot, verified, wanted
 from agent.network.asking import Asker
 from agent.network.difference import Stages, stages
-from agent.network.offer import is_routable, offer
+from agent.network.offer import is_routable
 from agent.network.polling import LISTING
+from agent.network.publication import Publication, Published
 from agent.network.repairs import Repairs
-from agent.network.report import Report
 from agent.network.settings import Settings
 from agent.network.targets import Target, pruned, used
 from agent.rtnl import State
 
-_WATCHDOG = 30.0
 # netlink announces only some of the sysctls; they have to be right again within 10 s.
-_TICK = 5.0
+_LOOK = 5.0
+# What no event told of is found at last.
+_RESYNC = 60.0
 # A driver that appears, is renamed and comes up makes several events: they are one reason for a pass.
 _COALESCE = 0.015
 _COALESCE_FIGHT = 0.5
-# Many ENIs at once, as at a boot, are configured in a few passes.
+# Many ENIs at once, as at a boot, are configured in a few passes: these take at most a third of the time.
 _GATHER = 0.06
+_GATHER_SHARE = 2.0
+# IMDS is asked for so long at a time, so that nothing else waits for long.
+_ASK_FOR = 0.25
 _PROBE_WITHIN = 0.2
 _BACKOFF = loop.Backoff(first=0.1, cap=5.0)
 # A key that hangs must not hold up the other ENIs, nor the repair of what somebody changes meanwhile.
 _ANSWER_WITHIN = 1.0
-# A long series of reads is broken off for a while: a stop is seen, and the service manager hears that we live.
-_ASK_FOR = 2.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SNAPSHOT_LIMIT = 1 << 22
 _VPC_CNI = Address("127.0.0.1", 61679)
@@ -74,28 +75,31 @@ def desired_state(tree: Path, *, pod_subnet_mode: bool) -> str:
 
 
 def _once(host: Host) -> None:
-    room = _Room(host)
-    # There is no later look at what may come late: what IMDS says now is taken for all of it.
-    room.ask(time.monotonic(), patience=memory.CARD_SETTLES_ELSEWHERE)
+    room, now = _Room(host), time.monotonic()
+    while room.asker.schedule.due(now):
+        # There is no later look at what may come late: what IMDS says now is taken for all of it.
+        room.ask(now, patience=memory.CARD_SETTLES_ELSEWHERE)
     room.make_pass()
     if room.trouble is not None:
         raise TemporaryError(room.trouble, hint="see whether IMDS answers: node-agent doctor")
 
 
 def _serve(host: Host) -> None:
-    manager = _Manager(systemd.watchdog_seconds() or _WATCHDOG)
+    manager = systemd.Manager()
     with News() as news, loop.until_stopped() as stop:
         room = _Room(host)
-        found = room.make_pass()
+        host.metadata.while_waiting(lambda: room.serve(news))
+        room.make_pass()
         while not stop.requested:
             if stop.kicked:
                 stop.kicked = False
                 manager.reloading()
                 room.asker.schedule = room.asker.schedule.kicked(time.monotonic())
-            room.ask(time.monotonic(), within=_ASK_FOR)
+            room.ask(time.monotonic())
+            room.look_around()
             if room.is_due():
-                found = room.make_pass()
-            manager.tell(found.message)
+                room.make_pass()
+            manager.tell(room.report.message)
             stop.wait(min(room.idle(), manager.left()), news.fileno())
             if news.drain():
                 stop.wait(room.coalesce())
@@ -103,40 +107,22 @@ def _serve(host: Host) -> None:
                 room.wake()
 
 
-class _Manager:
-    """The service manager, told of what is new and that we live: it reads no faster than it must."""
-
-    def __init__(self, watchdog: float) -> None:
-        self._watchdog = watchdog
-        self._told = ""
-        self._due = 0.0
-
-    def tell(self, message: str) -> None:
-        """Say that the daemon is ready, and how it is, where it said something else or is due."""
-        if message != self._told or self.left() == 0.0:
-            systemd.notify("READY=1", "WATCHDOG=1", f"STATUS={message}")
-            self._told, self._due = message, time.monotonic() + self._watchdog
-
-    def reloading(self) -> None:
-        """Say that the reload it may have asked for has begun; the next word ends it."""
-        systemd.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        self._due = 0.0
-
-    def left(self) -> float:
-        return max(0.0, self._due - time.monotonic())
-
-
 class _Room:
     """What is kept from pass to pass, and the pass itself."""
 
     def __init__(self, host: Host) -> None:
+        before = snapshot.parsed(files.read_text(host.state, limit=_SNAPSHOT_LIMIT))
         self.asker = Asker(lambda: host.metadata.lookup(within=_ANSWER_WITHIN), loop.jittered)
+        self.report = report.NOTHING_YET
         self._host = host
-        self._node = restore.node(snapshot.parsed(files.read_text(host.state, limit=_SNAPSHOT_LIMIT)), host.boot_id)
+        self._node = restore.node(before, host.boot_id)
+        self._publication = Publication(before, host.boot_id, host.state.absolute())
         self._repairs = Repairs()
-        self._next_probe, self._read_only = 0.0, False
-        self._passed = self._next_pass = 0.0
+        self._config = self._read_settings()
+        self._sysctls: Mapping[str, str] = {}
+        self._read_only = answers(_VPC_CNI, within=_PROBE_WITHIN)
         self._news = False
+        self._gathered = self._next_pass = self._next_look = 0.0
         self._settled: tuple[Sequence[Target], State] | None = None
 
     @property
@@ -144,69 +130,93 @@ class _Room:
         """Return why IMDS could not be asked which ENIs there are."""
         return self._node.trouble
 
-    def ask(self, now: float, *, patience: float = 0.0, within: float = math.inf) -> None:
-        """Ask IMDS for what is due; news of an ENI does not wait for long until the others have been asked for.
-
-        Who could not be asked for within the time has its turn at the next call.
-        """
-        before, known = self._host.metadata.counters.requests, records.gist(self._node)
+    def ask(self, now: float, *, patience: float = 0.0) -> None:
+        """Ask IMDS for what is due, until there is news that does not wait for the rest, or for a while."""
+        before, until = self._host.metadata.counters.requests, time.monotonic() + _ASK_FOR
         if LISTING in self.asker.schedule.due(now):
-            self._node = self.asker.ask_listing(self._node, now, seen_since=now - patience)
+            listing, known = self.asker.read_listing(), records.gist(self._node)
+            self._node = self.asker.learn_listing(self._node, listing, now, seen_since=now - patience)
+            self._news = self._news or records.gist(self._node) != known
         for mac in self.asker.schedule.due(now):
-            record = self._node.records.get(mac)
-            if record is None or time.monotonic() - now >= within:
-                continue
-            is_awaited = self.asker.schedule.turns[mac].since is not None
-            self._news = self._news or is_awaited
-            self._node = self.asker.ask_eni(self._node, mac, time.monotonic())
-            has_news = self._node.records[mac].memory.eni != record.memory.eni
-            if has_news and time.monotonic() - self._passed >= _GATHER:
-                self.make_pass()
+            has_news = mac in self._node.records and self._ask_eni(mac)
+            if time.monotonic() >= (self._gathered if has_news else until):
+                break
         spent = self._host.metadata.counters.requests - before
-        # From the beginning: a slow IMDS has stretched the requests already.
-        self.asker.schedule = self.asker.schedule.spent(spent, now)
-        self._news = self._news or records.gist(self._node) != known
+        self.asker.schedule = self.asker.schedule.spent(spent, time.monotonic())
+
+    def _ask_eni(self, mac: str) -> bool:
+        """Ask IMDS for an ENI, and return whether it says anything new of it."""
+        is_awaited = self.asker.schedule.turns[mac].since is not None
+        reading = self.asker.read_eni(self._node, mac, time.monotonic())
+        if mac not in self._node.records:  # it went meanwhile
+            return False
+        known, eni = records.gist(self._node), self._node.records[mac].memory.eni
+        self._node = self.asker.learn_eni(self._node, reading, time.monotonic())
+        # Time may have settled what is awaited.
+        self._news = self._news or is_awaited or records.gist(self._node) != known
+        return self._node.records[mac].memory.eni != eni
+
+    def serve(self, news: News) -> None:
+        """Put right what the kernel tells of while IMDS is waited for."""
+        if news.drain():
+            self.wake()
+            if not self._repairs.fights.fought:
+                self.make_pass()
 
     def wake(self) -> None:
         """Take note that the kernel has news."""
         self._news = True
 
+    def look_around(self) -> None:
+        """Look now and then at what nobody announces, and have a pass made where it is not as the last one left it."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK
+        before = (self._config, self._read_only)
+        self._config, self._read_only = self._read_settings(), answers(_VPC_CNI, within=_PROBE_WITHIN)
+        self._write(self._publication.published)
+        there = {} if self._read_only else kernel.read_sysctls(self._sysctls)
+        is_wrong = any(value != self._sysctls[key] for key, value in there.items())
+        self._news = self._news or is_wrong or before != (self._config, self._read_only)
+
     def is_due(self) -> bool:
         """Whether a pass may find anything to do: something has news, or time has brought something about."""
         return self._news or time.monotonic() >= self._next_pass
 
-    def make_pass(self) -> Report:
+    def make_pass(self) -> None:
         """Make everything as it should be by what is known; a second pass changes nothing."""
-        now = self._passed = time.monotonic()
-        self._news = False
-        config = settings.parse(files.read_text(files.below(self._host.root, settings.PATH)))
-        self._probe(now)
-        targets, state = self._observe(config, now)
-        troubles = [text for text in (config.problem, _READ_ONLY if self._read_only else None) if text]
+        now, self._news = time.monotonic(), False
+        targets, state = self._observe(now)
+        troubles = [text for text in (self._config.problem, _READ_ONLY if self._read_only else None) if text]
         troubles += self._set_sysctls(targets, now)
         planned = () if self._read_only else self._plan(targets, state)
         lacking = verified.troubles(targets, state)
         if any(planned):
             busy = {step.mac for stage in planned for step in stage}
             self._node = records.before_changes(self._node, targets, lacking, busy, now=now)
-            self._publish(targets, config)
+            self._publish(targets)
         refused = self._repairs.make(planned, self._host.kernel.apply, now)
         wanting = {mac: [*lacking.get(mac, ()), *refused.get(mac, ())] for mac in {*lacking, *refused}}
         if any(planned):
             targets = records.with_links(targets, self._host.kernel.links())
         self._node = records.after_changes(self._node, targets, wanting, now)
-        self._publish(targets, config)
+        self._publish(targets)
+        self._tell(targets, troubles)
         self._next_pass = now + self._pause(now)
-        return self._tell(targets, troubles)
+        done = time.monotonic()
+        self._gathered = done + max(_GATHER, _GATHER_SHARE * (done - now))
 
     def idle(self) -> float:
         """Return how long nothing needs to be done unless the kernel has news."""
         now = time.monotonic()
-        return min(max(0.0, self._next_pass - now), self.asker.schedule.left(now))
+        return min(max(0.0, min(self._next_pass, self._next_look) - now), self.asker.schedule.left(now))
 
     def _pause(self, now: float) -> float:
         refused = [_BACKOFF.delay(self._repairs.failed - 1)] if self._repairs.failed else []
-        return min([_TICK, records.grace_left(self._node, now), *refused])
+        # Who is fought with is looked at often: peace is noticed by that.
+        fought = [_LOOK] if self._repairs.fights.fought else []
+        return min([loop.jittered(_RESYNC), records.settles_in(self._node, now), *refused, *fought])
 
     def coalesce(self) -> float:
         """Return how long news is gathered: who fights with us is not answered blow by blow."""
@@ -220,7 +230,7 @@ class _Room:
         self._settled = None if any(planned) else (targets, state)
         return planned
 
-    def _observe(self, config: Settings, now: float) -> tuple[tuple[Target, ...], State]:
+    def _observe(self, now: float) -> tuple[tuple[Target, ...], State]:
         """Read what the kernel has, and say what each ENI should have of it.
 
         The main table, which may be long, is read only where a pod may still use a range that is withdrawn.
@@ -228,7 +238,7 @@ class _Room:
         links = self._host.kernel.links()
         before, self._node = self._node, records.links_seen(self._node, links, now)
         self.asker.meet(before, self._node, links, now)
-        targets = records.targets(self._node, links, now, pod_subnet_mode=config.pod_subnet_mode)
+        targets = records.targets(self._node, links, now, pod_subnet_mode=self._config.pod_subnet_mode)
         own = {target.link.index for target in targets if target.link}
         withdrawn = any(target.withdrawn for target in targets)
         primary = next((each.link.index for each in targets if each.link and each.interface.primary is True), None)
@@ -238,11 +248,8 @@ class _Room:
             targets = tuple(replace(each, lingering=used(each.withdrawn, state.main, own)) for each in targets)
         return targets, state
 
-    def _probe(self, now: float) -> None:
-        """See whether the VPC CNI has come or gone: two writers of the same objects would not agree for long."""
-        if now >= self._next_probe:
-            self._next_probe = now + _TICK
-            self._read_only = answers(_VPC_CNI, within=_PROBE_WITHIN)
+    def _read_settings(self) -> Settings:
+        return settings.parse(files.read_text(files.below(self._host.root, settings.PATH)))
 
     def _set_sysctls(self, targets: Sequence[Target], now: float) -> list[str]:
         if self._read_only:
@@ -250,18 +257,19 @@ class _Room:
         values = dict(wanted.NODE_SYSCTLS)
         for target in targets:
             values |= wanted.sysctls(target.interface, target.link.name) if target.link else {}
+        self._sysctls = values
         there = kernel.read_sysctls(values)
         wrong = {key: values[key] for key, value in there.items() if value != values[key]}
         return self._repairs.set_sysctls(wrong, kernel.apply_sysctls, now)
 
-    def _publish(self, targets: Sequence[Target], config: Settings) -> None:
+    def _publish(self, targets: Sequence[Target]) -> None:
+        self._write(self._publication.of(self._node, targets, pod_subnet_mode=self._config.pod_subnet_mode))
+
+    def _write(self, found: Published) -> None:
         if not self._read_only:
-            self._offer(offer(self._node, targets, pod_subnet_mode=config.pod_subnet_mode))
-        previous = snapshot.parsed(files.read_text(self._host.state, limit=_SNAPSHOT_LIMIT))
-        mode = config.pod_subnet_mode
-        current = snapshot.build(self._node, targets, self._host.boot_id, previous, pod_subnet_mode=mode)
-        if current is not None:
-            files.write_file(FileSpec(str(self._host.state.absolute()), snapshot.as_json(current)))
+            self._offer(found.offered)
+        if found.enis is not None:
+            files.write_file(found.enis)
 
     def _offer(self, offered: FileSpec | Unknown | None) -> None:
         if isinstance(offered, Unknown):
@@ -271,14 +279,12 @@ class _Room:
         if changed:
             log.get("network").info("CNI configuration changed", path=conflist.PATH, there=offered is not None)
 
-    def _tell(self, targets: Sequence[Target], troubles: Sequence[str]) -> Report:
+    def _tell(self, targets: Sequence[Target], troubles: Sequence[str]) -> None:
         if targets and not is_routable(self._node, targets):
             troubles = [*troubles, report.NO_PREFIX]
         found = report.build(self._node, targets, troubles)
-        root = self._host.root
-        before = status.read("network", root=root) or {}
-        if (before.get("state"), before.get("message")) != (found.state, found.message):
+        if (found.state, found.message) != (self.report.state, self.report.message):
             logger = log.get("network")
             (logger.info if found.state == "ok" else logger.warning)(found.message, state=found.state)
-        status.write("network", found.state, found.message, root=root, interfaces=found.interfaces)
-        return found
+        self.report = found
+        status.write("network", found.state, found.message, root=self._host.root, interfaces=found.interfaces)

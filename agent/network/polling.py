@@ -50,6 +50,7 @@ class Schedule:
 
     turns: Mapping[str, Turn] = field(default_factory=lambda: {LISTING: Turn(0.0)})
     kicked_until: float = 0.0
+    spent_until: float = 0.0
 
     def due(self, now: float) -> tuple[str, ...]:
         """Return whose turn it is: who was asked in vain most often comes last, and holds up nobody."""
@@ -69,13 +70,14 @@ class Schedule:
 
     def kicked(self, now: float) -> "Schedule":
         """Return the schedule after somebody has said that metadata changes: all is due, and often for a while."""
-        return Schedule({key: replace(turn, due=now) for key, turn in self.turns.items()}, now + KICKED_FOR)
+        turns = {key: replace(turn, due=now) for key, turn in self.turns.items()}
+        return replace(self, turns=turns, kicked_until=now + KICKED_FOR)
 
     def spent(self, requests: int, now: float) -> "Schedule":
-        """Return the schedule with every turn put off as long as the budget of packets asks for."""
-        earliest = now + requests / REQUESTS_A_SECOND
-        turns = {key: replace(turn, due=max(turn.due, earliest)) for key, turn in self.turns.items()}
-        return replace(self, turns=turns)
+        """Return the schedule with every later turn put off as long as the budget of packets asks for."""
+        until = max(self.spent_until, now) + requests / REQUESTS_A_SECOND
+        turns = {key: replace(turn, due=until) if now < turn.due < until else turn for key, turn in self.turns.items()}
+        return replace(self, turns=turns, spent_until=until)
 
     def of(self, macs: Collection[str]) -> "Schedule":
         """Return the schedule of these MACs alone."""

@@ -251,8 +251,12 @@ def with_links(targets: Sequence[Target], links: Sequence[Link]) -> tuple[Target
     )
 
 
-def grace_left(node: Node, now: float) -> float:
-    """Return how long it is until a link that has just gone counts as detached."""
+def settles_in(node: Node, now: float) -> float:
+    """Return how long it is until time alone changes something: a loss of a link, or from the listing, counts."""
+    if any(_is_over(record, now) for record in node.records.values()):
+        return 0.0
     gone = [record.link_gone for record in node.records.values() if not record.has_left]
-    left = [since + GRACE - now for since in gone if since is not None]
-    return min((each for each in left if each > 0.0), default=FORGET_AFTER)
+    unlisted = [record.unlisted for record in node.records.values() if record.has_link]
+    ends = [since + GRACE for since in gone if since is not None]
+    ends += [since + AGREE_AFTER for since in unlisted if since is not None]
+    return min((end - now for end in ends if end > now), default=FORGET_AFTER)

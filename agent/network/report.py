@@ -21,6 +21,9 @@ class Report:
     interfaces: dict[str, str]
 
 
+NOTHING_YET = Report("waiting", "IMDS has not been read yet", {})
+
+
 def build(node: Node, targets: Sequence[Target], troubles: Sequence[str]) -> Report:
     """Return the report: what holds up most comes first in its message."""
     records = {target.mac: node.records[target.mac] for target in targets}
@@ -29,7 +32,7 @@ def build(node: Node, targets: Sequence[Target], troubles: Sequence[str]) -> Rep
         for mac, record in records.items()
     }
     if isinstance(node.primary_mac, Unknown) or not node.records:
-        return Report("waiting", node.trouble or "IMDS has not been read yet", lines)
+        return Report("waiting", node.trouble or NOTHING_YET.message, lines)
     reasons = [record.reason or record.state for record in records.values() if record.state not in _FINE]
     reasons += [node.trouble] if node.trouble else []
     # What was known stays as it is while IMDS does not say it again.

@@ -1,6 +1,7 @@
 """What each ENI should have now, beside what it had: the two ends of a pass."""
 
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from agent.model import Unknown
@@ -21,9 +22,14 @@ class Claim:
     def joined(self, holding: Holding) -> "Claim":
         """Return the claim with what is about to be made."""
         tables = set() if holding.table in {None, MAIN_TABLE} else {holding.table or 0}
-        return Claim(
-            self.rules | frozenset(rules(holding)), self.hosts | frozenset(holding.hosts), self.tables | tables
-        )
+        joined = Claim(self.rules.union(rules(holding)), self.hosts.union(holding.hosts), self.tables | tables)
+        return self if joined == self else joined
+
+    def pruned(self, rules: AbstractSet[Rule], hosts: AbstractSet[Host], tables: AbstractSet[int]) -> "Claim":
+        """Return the claim on what is still there."""
+        if self.rules <= rules and self.hosts <= hosts and self.tables <= tables:
+            return self
+        return Claim(self.rules & rules, self.hosts & hosts, self.tables & tables)
 
     @property
     def pods(self) -> frozenset[Network]:
@@ -110,10 +116,4 @@ def pruned(targets: Sequence[Target], state: State) -> tuple[Target, ...]:
     rules_there = {adopted(rule) for rule in state.rules if rule.plain and rule.priority in PRIORITIES}
     hosts = {address.value.ip for address in state.addresses}
     tables = {route.table for route in state.routes}
-    return tuple(
-        replace(
-            each,
-            claim=Claim(each.claim.rules & rules_there, each.claim.hosts & hosts, each.claim.tables & tables),
-        )
-        for each in targets
-    )
+    return tuple(replace(each, claim=each.claim.pruned(rules_there, hosts, tables)) for each in targets)

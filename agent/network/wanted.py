@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_interface, ip_network
 from typing import TypeVar
 
@@ -82,6 +83,8 @@ def addresses(held: Holding, index: int) -> tuple[Address, ...]:
     return () if held.primary else tuple(Address(index, ip_interface(host)) for host in held.hosts)
 
 
+# A pass asks for the routes and rules of each ENI several times, and they seldom change.
+@lru_cache(maxsize=128)
 def routes(held: Holding, index: int) -> tuple[Route, ...]:
     """Return the routes of the ENI's table in the order in which they depend on each other, and those in main."""
     found: list[Route] = []
@@ -105,6 +108,7 @@ def catchers(prefixes: Sequence[Network]) -> tuple[Route, ...]:
     return tuple(Route(MAIN_TABLE, each, metric=metric(each.version), unreachable=True) for each in prefixes)
 
 
+@lru_cache(maxsize=128)
 def rules(held: Holding) -> tuple[Rule, ...]:
     """Return the rules that lead to the ENI's pods, and from them and itself to its table."""
     found = [Rule(pod.version, TO_POD, MAIN_TABLE, dst=pod) for pod in held.pods]

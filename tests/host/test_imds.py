@@ -209,6 +209,20 @@ def test_a_value_without_an_answer_does_not(client: Imds, metadata: Metadata) ->
     assert "hop limit" not in str(caught.value)
 
 
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_there_is_time_for_other_things_while_it_is_silent(
+    client: Imds, metadata: Metadata, *, is_connected: bool
+) -> None:
+    done: list[str] = []
+    client.while_waiting(lambda: done.append("something"))
+    if is_connected:
+        client.get("meta-data/instance-id")
+    metadata.fault("", Fault(hang=True))
+    look = client.lookup(within=0.5)
+    assert isinstance(look("meta-data/local-ipv4"), Unknown)
+    assert len(done) > 1
+
+
 def test_nobody_listens() -> None:
     with imds.connect("http://127.0.0.1:1") as client, pytest.raises(TemporaryError, match=r"refused.*interface"):
         client.get("meta-data/instance-id", within=0.3)

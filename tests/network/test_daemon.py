@@ -249,6 +249,27 @@ def test_a_link_that_is_changed_by_others_is_put_right(node: Node, resident: Dae
     until(lambda: "device-number-1" in node.link("eth1")["altnames"], 5.0)
 
 
+def test_what_is_harmed_while_imds_is_silent_is_put_right_meanwhile(node: Node, resident: Daemon) -> None:
+    resident.wait_for("2 network interfaces ready")
+    assert any(is_repaired_meanwhile(node, resident) for _ in range(5))
+
+
+def is_repaired_meanwhile(node: Node, resident: Daemon) -> bool:
+    """Harm a rule as soon as IMDS is silent about one of two ENIs; whether it is back before the other's turn comes."""
+    before = len(node.metadata.requests)
+    for mac in (PRIMARY, SECONDARY):
+        node.metadata.fault(f"{MACS}/{mac}", Fault(hang=True))
+    resident.process.send_signal(signal.SIGUSR1)
+    until(lambda: any(request.status == 0 for request in node.metadata.requests[before:]))
+    asked = len(node.metadata.requests)
+    run(["ip", "-n", node.name, "rule", "delete", "priority", "32765"])
+    until(lambda: bool(node.ip("rule", "show", "priority", "32765")), 20.0)
+    is_meanwhile = len(node.metadata.requests) == asked
+    node.metadata.heal()
+    until(lambda: bool(node.status()["state"] == "ok"), 30.0)
+    return is_meanwhile
+
+
 def test_an_eni_whose_metadata_is_late_waits_for_it(node: Node, resident: Daemon) -> None:
     resident.wait_for("2 network interfaces ready")
     mac = "02:00:00:00:00:0c"
