@@ -85,6 +85,14 @@ def test_networkd_leaves_secondary_interfaces_alone(node: Node, enis: list[Eni])
     assert states[published(node, node.primary)["ifname"]] == "configured"
 
 
+def test_no_other_packages_sysctls_win(node: Node, enis: list[Eni]) -> None:
+    """udev applies sysctl.d to each link that comes, globs of other packages among them."""
+    names = [published(node, eni)["ifname"] for eni in enis]
+    keys = [f"net/ipv4/conf/{name}/rp_filter net/ipv6/conf/{name}/accept_ra" for name in names]
+    found = guest.run(node, f"cd /proc/sys && cat {' '.join(keys)}").split()
+    assert found == ["2", "0"] * len(enis)
+
+
 def test_networkds_reload_and_restart_take_nothing_away(node: Node, enis: list[Eni]) -> None:
     names = {eni: published(node, eni)["ifname"] for eni in enis}
     for command in ("networkctl reload", "systemctl restart systemd-networkd"):
