@@ -132,16 +132,16 @@ class _Room:
 
     def ask(self, now: float, *, patience: float = 0.0) -> None:
         """Ask IMDS for what is due, until there is news that does not wait for the rest, or for a while."""
-        before, until = self._host.metadata.counters.requests, time.monotonic() + _ASK_FOR
+        before, started = self._host.metadata.counters.requests, time.monotonic()
         # Who is new has a pass at once: what has a link is asked for anew, once is enough.
         is_new = self._ask_listing(now, patience)
         for mac in () if is_new else self.asker.schedule.due(now):
             has_news = mac in self._node.records and self._ask_eni(mac)
-            if time.monotonic() >= (self._gathered if has_news else until):
+            if time.monotonic() >= (self._gathered if has_news else started + _ASK_FOR):
                 break
         self._ask_listing(time.monotonic(), patience)
         spent = self._host.metadata.counters.requests - before
-        self.asker.schedule = self.asker.schedule.spent(spent, time.monotonic())
+        self.asker.schedule = self.asker.schedule.spent(spent, since=started, now=time.monotonic())
 
     def _ask_listing(self, now: float, patience: float) -> bool:
         """Ask IMDS which ENIs there are, where it is time to, and return whether it says anything new."""

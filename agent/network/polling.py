@@ -73,9 +73,12 @@ class Schedule:
         turns = {key: replace(turn, due=now) for key, turn in self.turns.items()}
         return replace(self, turns=turns, kicked_until=now + KICKED_FOR)
 
-    def spent(self, requests: int, now: float) -> "Schedule":
-        """Return the schedule with every later turn put off as long as the budget of packets asks for."""
-        until = max(self.spent_until, now) + requests / REQUESTS_A_SECOND
+    def spent(self, requests: int, *, since: float, now: float) -> "Schedule":
+        """Return the schedule with every later turn put off as long as the budget of packets asks for.
+
+        `since` is when the first of the requests was sent: a slow IMDS has stretched them already.
+        """
+        until = max(self.spent_until, since) + requests / REQUESTS_A_SECOND
         turns = {key: replace(turn, due=until) if now < turn.due < until else turn for key, turn in self.turns.items()}
         return replace(self, turns=turns, spent_until=until)
 

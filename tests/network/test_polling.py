@@ -41,9 +41,9 @@ def test_a_kick_makes_all_due_and_polls_often_for_a_while() -> None:
 
 
 def test_many_requests_put_the_next_ones_off() -> None:
-    schedule = Schedule({LISTING: Turn(0.1), "a": Turn(9.0)}).spent(150, 0.0)
+    schedule = Schedule({LISTING: Turn(0.1), "a": Turn(9.0)}).spent(150, since=0.0, now=0.0)
     assert (schedule.turns[LISTING].due, schedule.turns["a"].due) == (1.5, 9.0)
-    schedule = schedule.put("b", Turn(0.3)).put(LISTING, Turn(0.4)).spent(50, 0.3)
+    schedule = schedule.put("b", Turn(0.3)).put(LISTING, Turn(0.4)).spent(50, since=0.2, now=0.3)
     assert schedule.turns["b"].due == 0.3, "whose turn it is already is not put off"
     assert schedule.turns[LISTING].due == 2.0, "what was spent before counts too"
 
