@@ -84,6 +84,9 @@ class Asker:
         else:
             turn = wavering(now) if memory.wavering or not memory.firm else self._steady(now)
         self._take(mac, reading.turn, turn)
+        if memory.trouble is not None and record.memory.trouble is None:
+            # It may be that IMDS has just forgotten it: only the listing tells.
+            self.schedule = self.schedule.hurried(LISTING, now)
         return node
 
     def meet(self, before: Node, node: Node, links: Sequence[Link], now: float) -> None:

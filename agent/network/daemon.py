@@ -133,16 +133,25 @@ class _Room:
     def ask(self, now: float, *, patience: float = 0.0) -> None:
         """Ask IMDS for what is due, until there is news that does not wait for the rest, or for a while."""
         before, until = self._host.metadata.counters.requests, time.monotonic() + _ASK_FOR
-        if LISTING in self.asker.schedule.due(now):
-            listing, known = self.asker.read_listing(), records.gist(self._node)
-            self._node = self.asker.learn_listing(self._node, listing, now, seen_since=now - patience)
-            self._news = self._news or records.gist(self._node) != known
-        for mac in self.asker.schedule.due(now):
+        # Who is new has a pass at once: what has a link is asked for anew, once is enough.
+        is_new = self._ask_listing(now, patience)
+        for mac in () if is_new else self.asker.schedule.due(now):
             has_news = mac in self._node.records and self._ask_eni(mac)
             if time.monotonic() >= (self._gathered if has_news else until):
                 break
+        self._ask_listing(time.monotonic(), patience)
         spent = self._host.metadata.counters.requests - before
         self.asker.schedule = self.asker.schedule.spent(spent, time.monotonic())
+
+    def _ask_listing(self, now: float, patience: float) -> bool:
+        """Ask IMDS which ENIs there are, where it is time to, and return whether it says anything new."""
+        if LISTING not in self.asker.schedule.due(now):
+            return False
+        reading, known = self.asker.read_listing(), records.gist(self._node)
+        self._node = self.asker.learn_listing(self._node, reading, now, seen_since=now - patience)
+        has_news = records.gist(self._node) != known
+        self._news = self._news or has_news
+        return has_news
 
     def _ask_eni(self, mac: str) -> bool:
         """Ask IMDS for an ENI, and return whether it says anything new of it."""
@@ -150,11 +159,12 @@ class _Room:
         reading = self.asker.read_eni(self._node, mac, time.monotonic())
         if mac not in self._node.records:  # it went meanwhile
             return False
-        known, eni = records.gist(self._node), self._node.records[mac].memory.eni
+        before = self._node.records[mac]
         self._node = self.asker.learn_eni(self._node, reading, time.monotonic())
+        now = self._node.records[mac]
         # Time may have settled what is awaited.
-        self._news = self._news or is_awaited or records.gist(self._node) != known
-        return self._node.records[mac].memory.eni != eni
+        self._news = self._news or is_awaited or records.told(now) != records.told(before)
+        return now.memory.eni != before.memory.eni
 
     def serve(self, news: News) -> None:
         """Put right what the kernel tells of while IMDS is waited for."""

@@ -19,6 +19,7 @@ _ADDRESSES = {"ipv4s", "ipv6s"}
 _PREFIXES = {"ipv4_prefixes", "ipv6_prefixes"}
 # What the kernel's objects are made of.
 _DECISIVE = {*_ADDRESSES, *_PREFIXES, "device_number", "network_card", "subnet_ipv4_cidr", "owner_id"}
+_TOLD = ("eni_id", *sorted(_DECISIVE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,13 @@ class Memory:
     @property
     def trouble(self) -> str | None:
         """Return why the last reading was not whole, None where it was as far as it matters."""
-        values = (getattr(self.seen, name) for name in ("eni_id", *sorted(_DECISIVE)))
+        values = (getattr(self.seen, name) for name in _TOLD)
         return next((value.reason for value in values if isinstance(value, Unknown)), None)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether IMDS has not been asked for it since it appeared."""
+        return self.seen is self.eni and isinstance(self.eni.eni_id, Unknown)
 
     @property
     def wavering(self) -> bool:

@@ -156,6 +156,8 @@ def _state(record: Record, target: Target, troubles: Sequence[str], now: float) 
         return "link-missing", what
     if is_unlisted(record, now) and target.interface.primary is False:
         return "draining", "IMDS lists it no more, so it is being detached"
+    if record.memory.is_unread:
+        return "link-seen", record.memory.trouble
     pending = _pending(record, target, now)
     return _settled_state(target, target.link, troubles) if pending is None else ("metadata-pending", pending)
 
@@ -196,9 +198,13 @@ def is_pending(node: Node, mac: str, now: float) -> bool:
 
 def gist(node: Node) -> tuple[object, ...]:
     """Return what a reading of IMDS may have changed that matters to the kernel or to others."""
-    memories = {mac: (record.memory, record.unlisted is None) for mac, record in node.records.items()}
-    told = {mac: (known.eni, known.firm, known.trouble, listed) for mac, (known, listed) in memories.items()}
-    return (node.primary_mac, node.trouble, told)
+    return (node.primary_mac, node.trouble, [(mac, told(record)) for mac, record in node.records.items()])
+
+
+def told(record: Record) -> tuple[object, ...]:
+    """Return what of one ENI a reading may have changed."""
+    memory = record.memory
+    return (memory.eni, memory.firm, memory.trouble, record.unlisted is None)
 
 
 def unlisted_links(node: Node, links: Sequence[Link]) -> tuple[Link, ...]:
