@@ -116,7 +116,7 @@ class _Room:
         self.report = report.NOTHING_YET
         self._host = host
         self._node = restore.node(before, host.boot_id)
-        self._publication = Publication(before, host.boot_id, host.state.absolute())
+        self._publication = Publication(before, host.boot_id, str(host.state.absolute()))
         self._repairs = Repairs()
         self._config = self._read_settings()
         self._sysctls: Mapping[str, str] = {}

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from agent.model import FileSpec, Unknown
 from agent.network import snapshot
@@ -23,7 +22,7 @@ class Published:
 class Publication:
     """What is published now; it begins with the snapshot that a daemon before this one left."""
 
-    def __init__(self, before: Snapshot | None, boot_id: str, path: PurePath) -> None:
+    def __init__(self, before: Snapshot | None, boot_id: str, path: str) -> None:
         self._snapshot = before
         self._boot_id = boot_id
         self._path = path
@@ -37,7 +36,7 @@ class Publication:
             current = snapshot.build(node, targets, self._boot_id, self._snapshot, pod_subnet_mode=pod_subnet_mode)
             self.published = Published(
                 offered=offer(node, targets, pod_subnet_mode=pod_subnet_mode),
-                enis=FileSpec(str(self._path), snapshot.as_json(current)) if current else None,
+                enis=FileSpec(self._path, snapshot.as_json(current)) if current else None,
             )
             self._basis, self._snapshot = basis, current or self._snapshot
         return self.published

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import PurePath
 
 from network.values import PRIMARY_MAC, target
 
@@ -12,7 +11,7 @@ from agent.network.publication import Publication
 from agent.network.records import Node, Record
 from agent.rtnl import Link
 
-PATH = PurePath("/run/node-agent/enis.json")
+PATH = "/run/node-agent/enis.json"
 
 
 def generation(file: FileSpec | None) -> int:
@@ -26,7 +25,7 @@ def test_the_same_is_not_made_twice() -> None:
     node = Node(PRIMARY_MAC, {one.mac: Record(begin(one.interface.eni, 0.0), state="ready")})
     first = publication.of(node, [one], pod_subnet_mode=False)
     assert publication.of(node, [one], pod_subnet_mode=False) is first is publication.published
-    assert (first.enis.path if first.enis else None) == str(PATH)
+    assert (first.enis.path if first.enis else None) == PATH
 
 
 def test_what_changes_has_another_generation() -> None:
