@@ -277,7 +277,7 @@ def test_an_eni_whose_metadata_is_late_waits_for_it(node: Node, resident: Daemon
     add_eni(node.name, "eth2", mac)
     node.metadata.set(f"{MACS}/{mac}/mac", late.pop(f"{MACS}/{mac}/mac"))
     until(lambda: mac in node.state.read_text())
-    assert node.entry(mac)["state"] == "metadata-pending"
+    until(lambda: bool(node.entry(mac)["state"] == "metadata-pending"))
     assert "UP" in node.link("eth2")["flags"], "that it is a secondary is known, and enough to bring it up"
     node.metadata.update(late)
     resident.wait_for("3 network interfaces ready")

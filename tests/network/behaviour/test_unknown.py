@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from network.behaviour.card import MACS, Card
-from network.behaviour.ground import Daemon, Ground, ground, key, running, wanted
+from network.behaviour.ground import Ground, ground, key, running, wanted
 
 from world.metadata import Fault
 
