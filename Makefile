@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PY := .venv/bin
 export PYTHONPATH := vm-tests
 # What the demo, the image and the tests need of the host beyond Python; the rest comes with the tools root.
-HOST_PACKAGES := ca-certificates e2fsprogs iproute2 mmdebstrap nftables procps python3-venv systemd util-linux
+HOST_PACKAGES := ca-certificates e2fsprogs iproute2 mmdebstrap nftables procps python3-venv systemd tcpdump util-linux
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -48,7 +48,7 @@ tools: .venv/ready ## build what the VMs need: tools root, Kubernetes, authentic
 
 vm-check: .venv/ready ## the VM scenarios that CI boots (root)
 	$(PY)/python -m tools all
-	$(PY)/pytest vm-tests
+	$(PY)/pytest vm-tests -m 'not full'
 
 vm-test: .venv/ready ## every VM scenario, and the table of results in vm-tests/RESULTS.md (root)
 	$(PY)/python -m tools all
@@ -57,6 +57,10 @@ vm-test: .venv/ready ## every VM scenario, and the table of results in vm-tests/
 
 bench: .venv/ready ## measure what design targets name, and print JSON (root; ROWS="enis …" for some of the groups)
 	@PYTHONPATH=vm-tests:tests $(PY)/python -m bench $(ROWS)
+
+docs: .venv/ready ## write the tables of docs/bundle.md from the catalogue
+	sed -i '/<!-- catalogue -->/q' docs/bundle.md
+	$(PY)/python -c 'from agent.diagnostics import listing; print(); print(listing.as_markdown(), end="")' >>docs/bundle.md
 
 lock: .venv/ready ## compile the locked requirements anew
 	$(PY)/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml
@@ -77,4 +81,4 @@ LOCK := --quiet --generate-hashes --no-header --strip-extras \
 	$(PY)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: help demo check format lint types layers test units image tools vm-check vm-test bench lock
+.PHONY: help demo check format lint types layers test units image tools vm-check vm-test bench docs lock

@@ -1,6 +1,7 @@
 """The command line, and the only place that turns errors into exit statuses."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,8 @@ Command = Callable[[argparse.Namespace], int | None]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every locale has every character that users write
     options = parser().parse_args(arguments)
     try:
         return _COMMANDS[options.command](options) or 0
@@ -38,10 +41,13 @@ def _settings_check(options: argparse.Namespace) -> int:
     return 0 if daemon.check(options.files, as_json=options.json) else 78
 
 
-def _storage(_options: argparse.Namespace) -> None:
+def _storage(options: argparse.Namespace) -> None:
     from agent.storage import daemon
 
-    daemon.prepare()
+    if options.instance_store:
+        daemon.use_instance_store()
+    else:
+        daemon.prepare()
 
 
 def _network(options: argparse.Namespace) -> None:
@@ -75,15 +81,21 @@ def _console_decode(options: argparse.Namespace) -> None:
 
 
 def _diagnostics(_options: argparse.Namespace) -> None:
-    from agent.diagnostics import daemon
+    from agent.diagnostics import serving
 
-    daemon.serve()
+    serving.serve()
 
 
 def _collect(options: argparse.Namespace) -> None:
     from agent.diagnostics import daemon
 
     daemon.collect(options.capture)
+
+
+def _packets(options: argparse.Namespace) -> None:
+    from agent.packets import daemon
+
+    daemon.run(options.capture)
 
 
 def _diagnose(options: argparse.Namespace) -> None:
@@ -136,6 +148,7 @@ _COMMANDS: Mapping[str, Command] = {
     "console_decode": _console_decode,
     "diagnostics": _diagnostics,
     "collect": _collect,
+    "packets": _packets,
     "diagnose": _diagnose,
     "doctor": _doctor,
     "status": _status,

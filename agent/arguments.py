@@ -101,12 +101,15 @@ def _add_configuration(commands: Subparsers) -> None:
 
 
 def _add_daemons(commands: Subparsers) -> None:
-    _add(
+    storage = _add(
         commands,
         "storage",
         "storage",
         does="find, format where it is blank, and mount the data volume",
         example="node-agent storage",
+    )
+    storage.add_argument(
+        "--instance-store", action="store_true", help="instead, use the instance store as the settings wish"
     )
     network = _with_imds(
         _add(
@@ -140,7 +143,15 @@ def _add_daemons(commands: Subparsers) -> None:
         does="make the bundle of one capture (what node-agent-collect@.service runs)",
         example="node-agent collect 0b8e0d1c-6a5e-4a0e-9f5e-2f1f4a3c9d10",
     )
-    collect.add_argument("capture", metavar="ID", help="the capture's ID, which names its folder in the spool")
+    packets = _add(
+        commands,
+        "packets",
+        "packets",
+        does="capture packets for one request (what node-agent-packets@.service runs)",
+        example="node-agent packets 0b8e0d1c-6a5e-4a0e-9f5e-2f1f4a3c9d10",
+    )
+    for command in (collect, packets):
+        command.add_argument("capture", metavar="ID", help="the capture's ID, which names its folder in the spool")
 
 
 def _add_plan(network: argparse.ArgumentParser) -> None:

@@ -46,9 +46,14 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A whole disk, its size in bytes. `in_use`: it or a partition of it is mounted, or held (by dm-verity for one)."""
+    """A whole disk, its size in bytes. `in_use`: it or a partition of it is mounted, or held (by dm-verity for one).
+
+    `device_name` is where the block device mapping puts it (`xvdb`), empty where the disk does not tell.
+    """
 
     name: str
     serial: str
     size: int
     in_use: bool
+    model: str = ""
+    device_name: str = ""

@@ -1,7 +1,7 @@
 """What a bundle is made of, as frozen values: an output, where it comes from, and how collecting it ended."""
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -30,6 +30,14 @@ class Keep(StrEnum):
     TAIL = "tail"
 
 
+class Trailer(Protocol):
+    """Looks at output as it passes, and gives what is to stand below it."""
+
+    def feed(self, chunk: bytes) -> None: ...
+
+    def text(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Commands:
     """Commands run one after another into one file; an exit status that is not in `accepts` is a failure."""
@@ -37,27 +45,33 @@ class Commands:
     argvs: tuple[tuple[str, ...], ...]
     timeout: float = 60.0
     accepts: frozenset[int] = frozenset({0})
+    trailer: Callable[[], Trailer] | None = None
 
     def __str__(self) -> str:
         return "; ".join(shlex.join(argv) for argv in self.argvs)
 
 
 @dataclass(frozen=True, slots=True)
-class EachMount:
-    """Commands run for every mount of a file system type, with a value of the mount as last argument.
+class Step:
+    """A command for one item: `name` stands for the `*` of the output's path, `title` is a line above."""
 
-    `option` names a mount option (`upperdir`); without one the value is the mounted device.
-    """
+    argv: tuple[str, ...]
+    name: str = ""
+    title: str = ""
 
-    filesystem: str
-    argvs: tuple[tuple[str, ...], ...]
-    option: str = ""
+
+@dataclass(frozen=True, slots=True)
+class PerItem:
+    """Commands for each item that another command, or a file, lists; `plan` makes them of that text."""
+
+    what: str
+    listing: "Commands | File"
+    plan: Callable[[str], Sequence[Step]]
     timeout: float = 60.0
     accepts: frozenset[int] = frozenset({0})
 
     def __str__(self) -> str:
-        value = f"{{{self.option or 'device'} of each {self.filesystem} mount}}"
-        return "; ".join(f"{shlex.join(argv)} {value}" for argv in self.argvs)
+        return self.what
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +95,29 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
-    """One text made from every file that matches a pattern, given by path."""
+class Matching:
+    """Every regular file whose path matches a pattern."""
 
     pattern: str
-    render: Callable[[Mapping[str, str]], str]
 
     def __str__(self) -> str:
         return self.pattern
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """One text made from every file that matches a pattern, given by path."""
+
+    patterns: tuple[str, ...]
+    render: Callable[[Mapping[str, str]], str]
+
+    def __str__(self) -> str:
+        return ", ".join(self.patterns)
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
-    """A value of the instance metadata service."""
+    """A value of the instance metadata service; a path that ends with a slash stands for all that is below."""
 
     path: str
 
@@ -101,23 +125,80 @@ class Metadata:
         return f"imds:{self.path}"
 
 
-Source: TypeAlias = Commands | EachMount | File | Tree | Digest | Metadata
+@dataclass(frozen=True, slots=True)
+class Loopback:
+    """What a server of this node answers to a GET on the loopback interface."""
+
+    port: int
+    path: str
+
+    def __str__(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """Subject, fingerprint and end of each certificate authority in a file."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"authorities in {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class NvmePages:
+    """Pages of one NVMe controller as it gave them: identification and EBS' statistics."""
+
+    device: str
+    identify: bytes
+    statistics: bytes
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Nvme:
+    """One text made from the pages of each NVMe controller."""
+
+    render: Callable[[Sequence[NvmePages]], str]
+
+    def __str__(self) -> str:
+        return "/dev/nvme[0-9]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What the peer collects and we must not, with the reason."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return "never collected"
+
+
+Source: TypeAlias = (
+    Commands | PerItem | File | Tree | Matching | Digest | Metadata | Loopback | Authorities | Nvme | Withheld
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One line of the catalogue: a path in the bundle (of a folder for a Tree), and what goes there."""
+    """One line of the catalogue: a path in the bundle (of a folder for a Tree), and what goes there.
+
+    `limit` is in bytes of each file, `seconds` how long all of the output may take.
+    """
 
     category: str
     path: str
     source: Source
     keep: Keep = Keep.HEAD
     limit: int = 1 << 30
+    seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one file of the bundle came about."""
+    """How one file of the bundle came about; `left_behind` counts processes that could not be ended."""
 
     path: str
     source: str
@@ -129,23 +210,17 @@ class Outcome:
     sha256: str = ""
     error: str = ""
     redactions: int = 0
-
-
-class Content(Protocol):
-    """What was collected, on disk until it is discarded."""
-
-    @property
-    def size(self) -> int: ...
-
-    def chunks(self) -> Iterator[bytes]: ...
-
-    def discard(self) -> None: ...
+    left_behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """An outcome, and the content where there is any; whoever takes it discards it."""
+class Opened:
+    """A file of the bundle begins: what comes until its outcome is its content."""
 
-    outcome: Outcome
-    content: Content | None
+    path: str
+    source: str
     modified: float
+
+
+# What gathering gives: files one after another, each with its outcome last; one without content only has that.
+Event: TypeAlias = Opened | memoryview | Outcome

@@ -1,36 +1,122 @@
-"""Cuts secrets out of text: what the logger, the status writer and the bundle writer put their lines through."""
+"""Cuts secrets out of text: what the logger, the status writer and the bundle writer put their lines through.
+
+A rule never cuts more than a value, and leaves quotes, commas and brackets around it, so that JSON, YAML and TOML stay
+what they were. All rules but that of private keys stay within a line.
+"""
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 CUT = "<redacted>"
 
-_SIGNED_URL = re.compile(
-    r"(?P<keep>https?://[^\s?\"'<>]+\?)[^\s\"'<>]*"
-    r"(?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)=[^\s\"'<>]*",
-    re.IGNORECASE,
+# Names of secrets wherever they end a key: DB_PASSWORD, client-key-data, net.ipv6.conf.all.stable_secret.
+_NAMES = (
+    r"passw(?:or)?d|passphrase|[_-]pwd|secret|token|fastopen_key|x-amz-(?:signature|credential)|awsaccesskeyid|"
+    r"(?:api|access|secret|private|encryption|signing|client)[_-]?key(?:-data)?"
 )
-_BARE_QUERY = re.compile(
-    r"(?P<keep>\b(?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId)=)[^\s&\"'<>]+",
-    re.IGNORECASE,
-)
-# No key is longer than 16 KiB: a log that only mentions the marker does not lose what follows for good.
-_PRIVATE_KEY = re.compile(r"(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----)(?:(?!-----).){1,16384}", re.DOTALL)
-_PATTERNS: tuple[re.Pattern[str], ...] = (
-    _PRIVATE_KEY,
-    _SIGNED_URL,
-    _BARE_QUERY,
-    re.compile(r"(?P<keep>k8s-aws-v1\.)[A-Za-z0-9_-]+"),
-    re.compile(r"(?P<keep>\b[Bb]earer\s+)[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]{1,10}://)[^\s/:@\"']*:[^\s/@\"']+(?=@)", re.IGNORECASE),
-    re.compile(r"(?P<keep>\b(?:AKIA|ASIA))[A-Z0-9]{16}\b"),
-    re.compile(
-        r"(?P<keep>\b(?:aws_?secret_?access_?key|secret_?access_?key|session_?token|security_?token|"
-        r"x-aws-ec2-metadata-token|bootstrap-token|passw(?:or)?d|identitytoken)\b[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+",
+# A reference such as kubelet's secret="kube-system/regcred" is no secret.
+_REFERENCE = r"(?-i:\\*[\"']?[a-z0-9.-]+/[a-z0-9.-]+\\*[\"']?(?:[\s,)}\]]|$))"
+_ASSIGN = r"(?P<key>\\*[\"']?)[ \t]*(?::=|=>|[:=])[ \t]*"
+# In double quotes with escapes, in quotes that are escaped themselves (JSON in JSON), in single quotes, or bare. None
+# runs past a double quote that may end a string around it.
+_DOUBLE = r"(?:[^\"\\\n]|\\.)+"
+_ESCAPED = r"(?:[^\"\\\n]|\\(?!\\*\"))+"
+_SINGLE = r"(?:[^'\"\n]|\"(?=[^'\"\n]*'))+"
+_BARE = r"(?:[^\s\"'\\&]|\\(?![nrtu\"'\\]))*(?:[^\s\"'\\&,;)}\]]|\\(?![nrtu\"'\\]))"
+_QUOTED = rf"(?P<quote>\")(?!{CUT}){_DOUBLE}|(?P<slashed>\\+\")(?!{CUT}){_ESCAPED}"
+_VALUE = rf"(?:{_QUOTED}|(?P<single>')(?!{CUT}){_SINGLE}|{_BARE})"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of secret: `keep` of the pattern stays. What it matches holds a match of `trigger` (RE2 syntax)."""
+
+    pattern: str
+    trigger: str
+    flags: re.RegexFlag = re.NOFLAG
+
+
+RULES: tuple[Rule, ...] = (
+    # No key is longer than 16 KiB: a log that only mentions the marker does not lose what follows for good.
+    Rule(
+        rf"(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----)(?!{CUT})(?:(?!-----).){{1,16384}}",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY",
+        re.DOTALL,
+    ),
+    # The same in base64, as kubeconfigs and Secrets hold it: PRIVATE, RSA, EC, OPENSSH and ENCRYPTED keys.
+    Rule(
+        r"(?P<keep>)LS0tLS1CRUdJTi(?:BQUklWQVRF|BSU0Eg|BFQyBQ|BPUEVOU1NI|BFTkNSWVBU)[A-Za-z0-9+/=]+",
+        r"LS0tLS1CRUdJTiB",
+    ),
+    # Pre-signed URLs, by Signature Version 4 and by its predecessor; the whole query goes. The parts are bounded, or a
+    # line of nothing but beginnings of URLs would take the square of its length.
+    Rule(
+        r"(?P<keep>https?://[^\s?\"'<>]{1,4096}\?)[^\s\"'<>]{0,16384}"
+        r"(?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)=[^\s\"'<>]*",
+        r"(?i:(?:x-amz-|awsaccesskeyid|signature)[a-z-]*)=",
         re.IGNORECASE,
     ),
-    re.compile(r"(?P<keep>\beyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
+    Rule(
+        rf"(?P<keep>\b(?:X-Amz-(?:Signature|Credential|Security-Token)|AWSAccessKeyId|Signature)=)"
+        rf"(?!{CUT})[^\s&\"'<>,\\]+",
+        r"(?i:(?:x-amz-|awsaccesskeyid|signature)[a-z-]*)=",
+        re.IGNORECASE,
+    ),
+    Rule(r"(?P<keep>k8s-aws-v1\.)[A-Za-z0-9_-]+", r"k8s-aws-v1\."),
+    Rule(
+        rf"(?P<keep>\bauthorization\\*[\"']?[ \t]*[:=][ \t\[\\\"']*(?:[a-z0-9-]+[ \t]+)?)(?!{CUT})[^\s\"'\\\],]+",
+        r"(?i:authorization)",
+        re.IGNORECASE,
+    ),
+    Rule(rf"(?P<keep>\bbearer[ \t]+)(?!{CUT})[A-Za-z0-9._~+/=-]{{8,}}", r"(?i:bearer)[ \t]", re.IGNORECASE),
+    Rule(
+        rf"(?P<keep>\b[a-z][a-z0-9+.-]{{1,10}}://)(?!{CUT})[^\s/:@\"'\\]{{0,256}}:[^\s/@\"'\\]{{1,4096}}(?=@)",
+        r"://[^\s/:@\"']*:[^\s/@\"']+@",
+        re.IGNORECASE,
+    ),
+    Rule(r"(?P<keep>\b(?:AKIA|ASIA))[A-Z0-9]{16}\b", r"(?:AKIA|ASIA)[A-Z0-9]"),
+    # What STS and ECR hand out begins alike.
+    Rule(r"(?P<keep>\b(?:IQoJb3JpZ2lu|FwoGZXIv|FQoGZXIv|QVdTOmV5))[A-Za-z0-9+/=_%-]{16,}", r"IQoJb3|oGZXIv|QVdTOmV5"),
+    Rule(r"(?P<keep>\beyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", r"eyJ[A-Za-z0-9_-]*\."),
+    Rule(
+        r"(?P<keep>\b(?:gh[opsur]_|github_pat_|glpat-|xox[abeprs]-))[A-Za-z0-9_-]{16,}",
+        r"gh[opsur]_[A-Za-z0-9]|github_pat_|glpat-|xox[abeprs]-",
+    ),
+    # "DB_PASSWORD=words with spaces": an environment variable as a string of its own.
+    Rule(
+        rf"(?P<keep>\"[\w.-]*(?:{_NAMES})=)(?!{CUT}){_DOUBLE}",
+        rf"(?i:{_NAMES})=",
+        re.IGNORECASE,
+    ),
+    # {"name": "DB_PASSWORD", "value": "…"}: an environment variable of a container.
+    Rule(
+        rf"(?P<keep>\"[\w.-]*(?:{_NAMES})\"[ \t]*,[ \t]*\"value\"[ \t]*:[ \t]*\")(?!{CUT}){_DOUBLE}",
+        rf"(?i:{_NAMES})\"[ \t]*,",
+        re.IGNORECASE,
+    ),
+    Rule(
+        rf"(?P<keep>(?<![\w.-])--?[\w.-]*(?:{_NAMES})(?:[ \t]+|[\"'\\]+,[ \t]*[\"'\\]+))(?!-|{CUT})[^\s\"'\\]+",
+        rf"-[\w.-]*(?i:{_NAMES})(?:[ \t]+|[\"'\\]+,[ \t]*[\"'\\]+)[^\s\"'\\-]",
+        re.IGNORECASE,
+    ),
+    # Docker's and containerd's registry credentials: only in quotes, as "auth" is a word of prose as well.
+    Rule(
+        rf"(?P<keep>\bauth{_ASSIGN})(?:{_QUOTED})",
+        r"(?i:auth)[\\\"']*[ \t]*[:=]",
+        re.IGNORECASE,
+    ),
+    Rule(
+        rf"(?P<keep>(?:{_NAMES}){_ASSIGN})(?!{CUT}|{_REFERENCE}){_VALUE}",
+        rf"(?i:{_NAMES})[\\\"']*[ \t]*[:=]",
+        re.IGNORECASE,
+    ),
 )
+# A line without a match of this has nothing for any rule.
+TRIGGERS = "|".join(dict.fromkeys(rule.trigger for rule in RULES))
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+# What JSON, YAML and TOML write without quotes and mean: not secrets, and a string in their place may be refused.
+_PLAIN = frozenset({"null", "true", "false", "~", "|", ">", "|-", ">-", "{", "[", "{}", "[]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +130,15 @@ class Redacted:
 def cut_secrets(text: str) -> Redacted:
     """Replace every secret in `text`; what stands before it stays, so that a reader sees what was cut."""
     total = 0
-    for pattern in _PATTERNS:
-        text, count = pattern.subn(lambda match: match["keep"] + CUT, text)
-        total += count
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal total
+        new = _replacement(match)
+        total += new != match[0]
+        return new
+
+    for pattern in _patterns():
+        text = pattern.sub(replace, text)
     return Redacted(text, total)
 
 
@@ -55,45 +147,21 @@ def redact(text: str) -> str:
     return cut_secrets(text).text
 
 
-# Lines are cut in blocks of this size: large enough to be fast, small enough for memory.
-_BLOCK = 256 << 10
-# The longest private key that is waited for before its block is cut: an RSA key of 16,384 bits takes 13 KiB.
-_LONGEST_KEY = 32 << 10
-# Text without any space is cut where it comes to this size: memory must end somewhere.
-_LONGEST_WORD = 1 << 20
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """Compile the rules when the first text comes: 10 ms that most processes need not spend at their start."""
+    return tuple(re.compile(rule.pattern, rule.flags) for rule in RULES)
 
 
-class Redactor:
-    """Cuts secrets out of a stream: whole lines at a time, and a private key over many lines in one piece.
-
-    Bytes that are not UTF-8 pass through unchanged.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._held = bytearray()
-
-    def feed(self, data: bytes) -> bytes:
-        """Take what came, and return what can be passed on."""
-        self._held += data
-        return b"" if len(self._held) < _BLOCK else self._cut(_seam(self._held))
-
-    def close(self) -> bytes:
-        """Return the rest."""
-        return self._cut(len(self._held))
-
-    def _cut(self, end: int) -> bytes:
-        block = bytes(self._held[:end]).decode(errors="surrogateescape")
-        del self._held[:end]
-        found = cut_secrets(block)
-        self.count += found.count
-        return found.text.encode(errors="surrogateescape")
-
-
-def _seam(held: bytearray) -> int:
-    """Return where a block may end: before a private key that has not ended, else after a line, else after a word."""
-    key = held.rfind(b"-----BEGIN ")
-    if key >= 0 and len(held) - key < _LONGEST_KEY and held.find(b"-----END ", key) < 0:
-        return key
-    seam = held.rfind(b"\n") + 1 or held.rfind(b" ") + 1
-    return seam or (len(held) if len(held) >= _LONGEST_WORD else 0)
+def _replacement(match: re.Match[str]) -> str:
+    groups = match.groupdict()
+    keep: str = groups["keep"]
+    opening = groups.get("quote") or groups.get("slashed") or groups.get("single") or ""
+    value = match[0][len(keep) + len(opening) :]
+    if "single" not in groups or opening:
+        return keep + opening + CUT
+    if value.lower() in _PLAIN:
+        return match[0]
+    # A number's place in JSON or TOML takes a string only in quotes: those of the key, which may be escaped.
+    quote = groups["key"] or ('"' if keep.endswith("= ") else "")
+    return keep + (quote + CUT + quote if _NUMBER.fullmatch(value) else CUT)

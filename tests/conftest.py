@@ -5,21 +5,19 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Nothing timed is asserted: the machine may be busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 EFFECTS = ("open", "os.", "shutil.", "socket.", "subprocess.", "tempfile.")
 TESTS = Path(__file__).parent
-# Tests of effects: the host layer, the rooms' daemons, the command line, the units, the measures.
+# Tests of effects: the host layer, the rooms' daemons, what other programs say, the command line, the measures.
 FREE = (
-    "host/",
-    "units/",
-    "bench/",
-    "behaviour/",
-    "test_daemon",
-    "test_main",
-    "test_loop",
-    "test_log",
-    "test_repository",
+    *("host/", "units/", "bench/", "behaviour/", "test_daemon", "test_programs"),
+    *("test_main", "test_loop", "test_log", "test_repository"),
 )
 armed = [False]
 

@@ -9,6 +9,7 @@ import pytest
 
 from agent import agent_version
 from agent.arguments import parser
+from agent.diagnostics import listing
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sorted(
@@ -38,7 +39,7 @@ def test_no_sdk_of_aws_or_kubernetes_is_required() -> None:
         for line in requires("auto-node-agent") or ()
         if "extra" not in line
     }
-    assert needed == {"h11", "isal", "tomli-w"}
+    assert needed == {"google-re2", "h11", "isal", "pyyaml", "tomli-w"}
     locked = re.findall(r"^([a-z0-9_.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     assert not {"boto3", "botocore", "kubernetes", "lightkube", "awscrt"} & set(locked)
 
@@ -62,3 +63,8 @@ def every_command() -> list[tuple[str, str]]:
 def test_the_help_of_every_command_carries_an_example(words: str, text: str) -> None:
     assert "example:" in text, words
     assert words.rsplit(maxsplit=1)[-1] in text.partition("example:")[2]
+
+
+def test_the_tables_of_the_bundle_are_those_of_the_catalogue() -> None:
+    written = (ROOT / "docs/bundle.md").read_text().partition("<!-- catalogue -->\n\n")[2]
+    assert written == listing.as_markdown(), "run make docs"

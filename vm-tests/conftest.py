@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from diagnostics_ground import Ground, standing
 from world import World
 from world.node import Node
 
-READY_SECONDS = 300.0
+READY_SECONDS = 600.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,11 +54,30 @@ def node(world: World) -> Node:
     return made
 
 
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A cluster without machines."""
+    with standing(tmp_path_factory.mktemp("diagnostics")) as made:
+        yield made
+
+
+@pytest.fixture
+def daemon(ground: Ground) -> Iterator[Ground]:
+    """The diagnostics daemon of a node that is no machine, running; nothing is left behind."""
+    ground.start()
+    yield ground
+    ground.kubectl("delete", "nodediagnostics", "--all")
+    for _ in list(ground.running):
+        ground.stop()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the end of the node's serial port beside a failure: the machine is gone when a person reads it."""
+    """Put the end of each node's serial port beside a failure: the machine is gone when a person reads it."""
     report = yield
-    made = getattr(item, "funcargs", {}).get("node")
-    if report.failed and isinstance(made, Node):
-        report.sections.append(("serial port", made.console().decode(errors="replace")[-12_000:]))
+    if report.failed:
+        worlds = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, World)]
+        for made in (each for world in worlds for each in world.nodes):
+            text = made.console().decode(errors="replace")[-12_000:]
+            report.sections.append((f"serial port of {made.instance_id}", text))
     return report

@@ -30,7 +30,11 @@ class Bundle:
 
 def request_logs(world: World, name: str, url: str, *, categories: Sequence[str] = ("Base", "System")) -> int:
     """Apply a NodeDiagnostic for a node and return its generation."""
-    spec = {"logCapture": {"destination": url, "categories": list(categories)}}
+    return apply(world, name, {"logCapture": {"destination": url, "categories": list(categories)}})
+
+
+def apply(world: World, name: str, spec: dict[str, Any]) -> int:
+    """Apply a NodeDiagnostic for a node and return its generation."""
     body = {
         "apiVersion": "eks.amazonaws.com/v1alpha1",
         "kind": "NodeDiagnostic",
@@ -41,21 +45,21 @@ def request_logs(world: World, name: str, url: str, *, categories: Sequence[str]
     return int(json.loads(applied)["metadata"]["generation"])
 
 
-def status_of(world: World, name: str) -> dict[str, Any]:
-    """Return the state of the log capture: `running` or `completed`, else empty."""
+def status_of(world: World, name: str, *, kind: str = "Log") -> dict[str, Any]:
+    """Return the state of a capture: `running` or `completed`, else empty."""
     text = world.kubectl("get", "nodediagnostic", name, "-o", "json", "--ignore-not-found")
     statuses = json.loads(text).get("status", {}).get("captureStatuses", []) if text else []
-    return next((entry["state"] for entry in statuses if entry["type"] == "Log"), {})
+    return next((entry["state"] for entry in statuses if entry["type"] == kind), {})
 
 
-def wait_completed(world: World, name: str, generation: int, *, timeout: float = 300.0) -> Completed:
+def wait_completed(world: World, name: str, generation: int, *, timeout: float = 300.0, kind: str = "Log") -> Completed:
     """Wait until the capture of this generation has ended, and return how."""
 
     def completed() -> Completed | None:
-        found: Completed | None = status_of(world, name).get("completed")
+        found: Completed | None = status_of(world, name, kind=kind).get("completed")
         return found if found and found.get("observedGeneration") == generation else None
 
-    return until(completed, timeout, f"the log capture of {name}, generation {generation}")
+    return until(completed, timeout, f"the {kind} capture of {name}, generation {generation}")
 
 
 def delete(world: World, name: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import manifests
+from middleman import Fault, Middleman
 from world import imds, namespaces, pki, sts
 from world.cluster import Cluster
 from world.facts import CLUSTER_NAME, REGION, ZONE
@@ -21,10 +22,13 @@ from world.listener import listen
 from world.metadata import Metadata
 from world.processes import run
 from world.roles import Roles
+from world.s3 import HOST as S3_HOST
 from world.waiting import until
 
-NETNS = "na-test-diagnostics"
-API, S3, STS, OWN = "10.0.0.10", "10.0.0.11", "10.0.0.12", "10.0.0.100"
+# Two runs beside each other have a namespace each; one that died is swept by the next.
+_PREFIX = "na-test-diagnostics-"
+NETNS = f"{_PREFIX}{os.getpid()}"
+API, S3, STS, FAULTY, OWN = "10.0.0.10", "10.0.0.11", "10.0.0.12", "10.0.0.13", "10.0.0.100"
 NODE = "i-0123456789abcdef0"
 DRIVER = Path(__file__).with_name("diagnostics_process.py")
 
@@ -36,6 +40,8 @@ class Ground:
     cluster: Cluster
     root: Path
     metadata_url: str
+    # Certificate and key of whoever stands between the node and S3.
+    faulty: tuple[Path, Path]
     netns: str = NETNS
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -43,7 +49,7 @@ class Ground:
         command = ["ip", "netns", "exec", self.netns, sys.executable, DRIVER, self.root]
         environment = {**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata_url}
         # S3 is on the loopback interface here, so that the daemon takes it for the node itself.
-        environment["NODE_AGENT_UPLOAD_ALLOW"] = S3
+        environment["NODE_AGENT_UPLOAD_ALLOW"] = f"{S3},{FAULTY}"
         with self.journal.open("ab") as journal:
             self.running.append(subprocess.Popen(command, env=environment, stderr=journal))
         return self.running[-1]
@@ -58,21 +64,18 @@ class Ground:
         return self.root / "journal"
 
     @property
+    def packet_spool(self) -> list[str]:
+        folder = self.root / "var/lib/node-agent/packets"
+        return sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+
+    @property
     def spool(self) -> list[str]:
         folder = self.root / "var/lib/node-agent/spool"
         return sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
 
     def ask(self, destination: str, *, categories: list[str] | None = None, name: str = NODE) -> int:
         capture = {"destination": destination, "categories": categories or ["Base", "System"]}
-        body = {
-            "apiVersion": "eks.amazonaws.com/v1alpha1",
-            "kind": "NodeDiagnostic",
-            "metadata": {"name": name},
-            "spec": {"logCapture": capture},
-        }
-        return int(
-            json.loads(self.kubectl("apply", "-f", "-", "-o", "json", stdin=json.dumps(body)))["metadata"]["generation"]
-        )
+        return self.apply({"logCapture": capture}, name)
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         return self.cluster.kubectl(*arguments, stdin=stdin)
@@ -89,6 +92,30 @@ class Ground:
 
         return until(look, seconds, f"the capture of generation {generation} ends")
 
+    def apply(self, spec: dict[str, Any], name: str = NODE) -> int:
+        """Apply an object, and return its generation."""
+        body = {
+            "apiVersion": "eks.amazonaws.com/v1alpha1",
+            "kind": "NodeDiagnostic",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
+        applied = self.kubectl("apply", "-f", "-", "-o", "json", stdin=json.dumps(body))
+        return int(json.loads(applied)["metadata"]["generation"])
+
+    @contextlib.contextmanager
+    def hindered(self, *faults: Fault) -> Iterator[Middleman]:
+        """Put a man in the middle of the way to S3, who does this to each connection in turn, and then nothing."""
+        names = dict(self.cluster.dns_names)
+        with namespaces.entered(self.netns):
+            man = Middleman(listen(FAULTY, 443), self.faulty, (self.netns, S3, S3_HOST), faults)
+        namespaces.write_hosts(self.netns, {**names, S3_HOST: FAULTY, sts.HOST: STS})
+        try:
+            yield man
+        finally:
+            namespaces.write_hosts(self.netns, {**names, sts.HOST: STS})
+            man.stop()
+
     def puts(self, key: str) -> list[int]:
         return [request.status for request in self.cluster.s3.requests() if request.key == key]
 
@@ -97,12 +124,15 @@ class Ground:
 def standing(folder: Path, netns: str = NETNS) -> Iterator[Ground]:
     """Start the cluster with its metadata service and STS in a namespace; all of it ends with the context."""
     namespaces.delete(netns)
+    for name in namespaces.names(_PREFIX):
+        if not Path("/proc", name.removeprefix(_PREFIX)).exists():
+            namespaces.delete(name)
     public, roles = pki.authority("Test services"), Roles()
     cluster = Cluster(folder / "cluster", netns=netns, address=API, s3_address=S3, public=public)
     namespaces.make(netns, hosts={**cluster.dns_names, sts.HOST: STS}, resolver="127.0.0.1")
     with contextlib.ExitStack() as stack:
         stack.callback(namespaces.delete, netns)
-        for address in (API, S3, STS, OWN):
+        for address in (API, S3, STS, FAULTY, OWN):
             run(["ip", "-n", netns, "address", "add", f"{address}/32", "dev", "lo"])
         certificate, key = public.server(sts.HOST, names=[sts.HOST]).write(folder, "sts")
         with namespaces.entered(netns):
@@ -114,7 +144,8 @@ def standing(folder: Path, netns: str = NETNS) -> Iterator[Ground]:
         cluster.start()
         cluster.kubectl("apply", "-f", "-", stdin=manifests.render())
         cluster.kubectl("wait", "--for=condition=Established", "crd/nodediagnostics.eks.amazonaws.com", "--timeout=30s")
-        yield Ground(cluster, _node(folder / "node", cluster, public), url, netns)
+        faulty = public.server(S3_HOST, names=[S3_HOST]).write(folder, "faulty")
+        yield Ground(cluster, _node(folder / "node", cluster, public), url, faulty, netns)
 
 
 def _metadata(roles: Roles) -> Metadata:

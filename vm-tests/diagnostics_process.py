@@ -1,6 +1,6 @@
-"""The diagnostics daemon without systemd: its collections are child processes, which outlive it as units do.
+"""The diagnostics daemon without systemd: its captures are child processes, which outlive it as units do.
 
-Run as `python diagnostics_process.py ROOT`, and by itself as `… ROOT CAPTURE` for one collection.
+Run as `python diagnostics_process.py ROOT`, and by itself as `… ROOT collect CAPTURE` or `… ROOT packets CAPTURE`.
 """
 
 import os
@@ -10,23 +10,29 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from agent.diagnostics import daemon
-from agent.diagnostics.means import Collector
+from agent.diagnostics import daemon, serving
+from agent.diagnostics.means import Unit
+from agent.diagnostics.serving import Units
+from agent.packets import daemon as packets
 
 
-class Children(Collector):
-    """Collections by process; the pid files stand for systemd's memory."""
+class Children(Unit):
+    """Captures by process; the pid files stand for systemd's memory."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, command: str, ended_by: signal.Signals) -> None:
         self._root = root
+        self._command = command
+        self._ended_by = ended_by
 
     def start(self, capture_id: str) -> None:
-        child = subprocess.Popen([sys.executable, __file__, self._root, capture_id], start_new_session=True)
+        child = subprocess.Popen(
+            [sys.executable, __file__, self._root, self._command, capture_id], start_new_session=True
+        )
         self._pid_file(capture_id).write_text(str(child.pid))
 
     def stop(self, capture_id: str) -> None:
         with suppress(FileNotFoundError, ProcessLookupError):
-            os.killpg(int(self._pid_file(capture_id).read_text()), signal.SIGKILL)
+            os.killpg(int(self._pid_file(capture_id).read_text()), self._ended_by)
 
     def trouble(self, capture_id: str) -> str | None:
         with suppress(FileNotFoundError):
@@ -41,7 +47,11 @@ class Children(Collector):
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    if len(sys.argv) > 2:
-        daemon.collect(sys.argv[2], root=place)
-    else:
-        daemon.serve(root=place, collector=Children(place))
+    match sys.argv[2:]:
+        case ["collect", capture]:
+            daemon.collect(capture, root=place)
+        case ["packets", capture]:
+            packets.run(capture, root=place)
+        case _:
+            collect = Children(place, "collect", signal.SIGKILL)
+            serving.serve(root=place, units=Units(collect, Children(place, "packets", signal.SIGTERM)))

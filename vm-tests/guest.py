@@ -33,6 +33,12 @@ def status(node: Node, daemon: str) -> dict[str, Any]:
     return found
 
 
+def headline(node: Node) -> dict[str, Any] | None:
+    """Return the first cause that the doctor names, None where it finds nothing wrong; it is slow on a busy machine."""
+    found: dict[str, Any] | None = json.loads(node.shell("node-agent doctor --json", 180).output)["headline"]
+    return found
+
+
 def main_pid(node: Node, unit: str) -> int:
     return int(run(node, f"systemctl show --property MainPID --value {unit}"))
 

@@ -1,5 +1,6 @@
 """Log captures of a good node, undisturbed and under faults."""
 
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import guest
-from diagnostic import COMPONENT, audit_users, delete, open_bundle, request_logs, status_of, wait_completed
+from diagnostic import COMPONENT, apply, audit_users, delete, open_bundle, request_logs, status_of, wait_completed
 from world import World
 from world.node import Node
+from world.processes import run
 from world.waiting import until
 
 pytestmark = pytest.mark.vm
@@ -57,6 +59,37 @@ def test_the_component_acts_under_its_own_name(world: World, node: Node) -> None
     ]
     assert all(group == ["system:authenticated"] for group in groups)
     wait_completed(world, node.instance_id, 1)
+
+
+def test_a_bundle_that_stays_on_the_node_is_fetched_through_the_kubelet(world: World, node: Node) -> None:
+    completed = wait_completed(world, node.instance_id, request_logs(world, node.instance_id, "node"))
+    name = f"{node.instance_id}-logs.tar.gz"
+    assert completed["reason"] == "Success", completed
+    assert completed["message"].startswith(f"successfully saved logs to /var/log/support/{name}; ")
+    guest.run(node, f"test $(stat -c %a:%U /var/log/support/{name}) = 640:root")
+    path = f"/api/v1/nodes/{node.instance_id}/proxy/logs/support/{name}"
+    command = f"{world.kubectl_command} get --raw {path} | sha256sum"
+    digest = run(["bash", "-c", command]).split()[0]
+    assert f"sha256={digest}" in completed["message"]
+
+
+def test_packets_of_the_node_arrive_from_their_sandbox(world: World, node: Node) -> None:
+    upload = world.s3.presign_post("packets/")
+    # The node's own readings of its metadata, which it makes every few seconds.
+    spec = {"filter": "host 169.254.169.254 and tcp port 80", "duration": "40s", "upload": upload}
+    generation = apply(world, node.instance_id, {"packetCapture": spec})
+    until(
+        lambda: "node-agent-packets@" in guest.run(node, "systemctl list-units --plain 'node-agent-packets@*'"),
+        60,
+        "it",
+    )
+    assert "tcpdump" in guest.run(node, "ps -eo args --no-headers -ww")
+    completed = wait_completed(world, node.instance_id, generation, kind="Packet")
+    assert completed["reason"] == "Success", completed
+    key = f"packets/{completed['captureID']}/capture.pcap00000.gz"
+    assert world.s3.keys("packets") == [key]
+    assert b"latest/api/token" in gzip.decompress(world.s3.object(key) or b"")
+    assert guest.run(node, "ls -A /var/lib/node-agent/packets").split() == []
 
 
 def test_s3_that_is_away_for_ten_seconds_delays_and_does_not_fail_it(world: World, node: Node) -> None:

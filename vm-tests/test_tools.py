@@ -136,6 +136,18 @@ def test_what_a_command_writes_to_the_tools_root_is_gone_after_it() -> None:
     assert not (tools.root() / "etc/written").exists()
 
 
+def test_a_command_cannot_change_the_names_that_this_machine_knows() -> None:
+    before = Path("/etc/hosts").read_text()
+    done = subprocess.run(
+        tools.enter_command(["sh", "-c", "cat /etc/hosts && echo 192.0.2.1 other >/etc/hosts"]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == before
+    assert Path("/etc/hosts").read_text() == before
+
+
 def test_the_command_is_the_child_itself_and_sees_what_is_bound(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("seen\n")
     argv = tools.enter_command(["sh", "-c", f"echo $$; cat {tmp_path}/file; echo back >{tmp_path}/answer"], [tmp_path])

@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
-import socket
-import ssl
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from botocore.auth import SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-import tools
-from world import kubeconfig, namespaces, pki, sts
-from world.cluster import Cluster
-from world.facts import CLUSTER_NAME, REGION, ZONE
-from world.inventory import Instance
-from world.listener import listen
-from world.processes import ProcessError, run
-from world.roles import Roles
+from cluster_ground import NODE, UNINITIALIZED, Ground, initialized, node_object, standing
+from world.facts import ZONE
+from world.processes import ProcessError
 from world.waiting import until
 
 pytestmark = pytest.mark.netns
 
-NETNS = "na-test-cluster"
-API, S3, STS = "10.0.0.10", "10.0.0.11", "10.0.0.12"
-NODE = Instance(
-    instance_id="i-0123456789abcdef0",
-    instance_type="m7i.large",
-    zone=ZONE,
-    private_dns_name="ip-10-0-0-100.us-west-2.compute.internal",
-    addresses=("10.0.0.100",),
-)
-UNINITIALIZED = {"key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule"}
 IMPERSONATION = """
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -60,76 +38,10 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:node
 """
 
 
-@dataclass(frozen=True)
-class Ground:
-    """A running cluster, the roles STS knows, and what signs AWS's certificates."""
-
-    cluster: Cluster
-    roles: Roles
-    public: pki.Authority
-
-    def as_node(
-        self,
-        *arguments: str,
-        instance_id: str = NODE.instance_id,
-        cluster: str = CLUSTER_NAME,
-        stdin: Any = None,
-    ) -> str:
-        """Run kubectl with a token of the instance's own role credentials."""
-        authority = self.cluster.site.path("pki/ca.crt").read_bytes()
-        config = kubeconfig.write(
-            self.cluster.site.path("node.kubeconfig"),
-            server=self.cluster.site.server,
-            authority=authority,
-            token=self.token(instance_id, cluster),
-        )
-        text = None if stdin is None else json.dumps(stdin)
-        return run([tools.binary("kubectl"), f"--kubeconfig={config}", *arguments], stdin=text, netns=NETNS)
-
-    def token(self, instance_id: str, cluster: str) -> str:
-        issued = self.roles.issue(instance_id)
-        keys = Credentials(issued.access_key_id, issued.secret_access_key, issued.session_token)
-        url = f"https://{sts.HOST}/?Action=GetCallerIdentity&Version=2011-06-15"
-        request = AWSRequest("GET", url, headers={"x-k8s-aws-id": cluster})
-        SigV4QueryAuth(keys, "sts", REGION, expires=60).add_auth(request)
-        return "k8s-aws-v1." + base64.urlsafe_b64encode(request.url.encode()).decode().rstrip("=")
-
-    def put(self, url: str, body: bytes | Iterable[bytes]) -> tuple[int, bytes]:
-        """PUT as a client in the VPC; a body of unknown length goes in chunks."""
-        parts = urlsplit(url)
-        with namespaces.entered(NETNS):
-            raw = socket.create_connection((S3, 443), timeout=10)
-        context = ssl.create_default_context(cadata=self.public.certificate.decode())
-        connection = http.client.HTTPSConnection(str(parts.hostname))
-        connection.sock = context.wrap_socket(raw, server_hostname=parts.hostname)
-        connection.request("PUT", f"{parts.path}?{parts.query}", body)
-        response = connection.getresponse()
-        answer = response.status, response.read()
-        connection.close()
-        return answer
-
-
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    namespaces.delete(NETNS)
-    folder = tmp_path_factory.mktemp("cluster")
-    public, roles = pki.authority("Test services"), Roles()
-    cluster = Cluster(folder / "cluster", netns=NETNS, address=API, s3_address=S3, public=public)
-    namespaces.make(NETNS, hosts={**cluster.dns_names, sts.HOST: STS}, resolver="127.0.0.1")
-    for address in (API, S3, STS):
-        run(["ip", "-n", NETNS, "address", "add", f"{address}/32", "dev", "lo"])
-    certificate, key = public.server(sts.HOST, names=[sts.HOST]).write(folder, "sts")
-    with namespaces.entered(NETNS):
-        service = sts.Service(listen(STS, sts.PORT), certificate, key, roles)
-    service.start()
-    try:
-        cluster.register(NODE)
-        cluster.start()
-        yield Ground(cluster, roles, public)
-    finally:
-        cluster.stop()
-        service.stop()
-        namespaces.delete(NETNS)
+    with standing(tmp_path_factory.mktemp("cluster"), api="10.0.0.10", s3="10.0.0.11") as made:
+        yield made
 
 
 def test_a_token_of_the_instance_role_is_the_node(ground: Ground) -> None:
@@ -143,9 +55,19 @@ def test_a_token_for_another_cluster_is_refused(ground: Ground) -> None:
         ground.as_node("get", "nodes", cluster="other")
 
 
+def test_sts_refuses_tokens_for_a_while(ground: Ground) -> None:
+    with (
+        ground.sts.refusing("AccessDenied", "The role may not be used now.") as mood,
+        pytest.raises(ProcessError, match="You must be logged in to the server"),
+    ):
+        ground.as_node("auth", "whoami")
+    assert mood.refused > 0
+    assert NODE.instance_id in ground.as_node("auth", "whoami")
+
+
 def test_a_node_is_initialized_and_restricted_to_itself(ground: Ground) -> None:
-    ground.as_node("create", "-f", "-", stdin=_node(NODE))
-    node = until(lambda: _initialized(ground), 10, "the cloud controller lifts the taint")
+    ground.as_node("create", "-f", "-", stdin=node_object(NODE))
+    node = until(lambda: initialized(ground), 10, "the cloud controller lifts the taint")
     assert node["metadata"]["labels"]["topology.kubernetes.io/zone"] == ZONE
     assert {"type": "InternalIP", "address": "10.0.0.100"} in node["status"]["addresses"]
     ground.as_node("label", "node", NODE.instance_id, "test/own=yes")
@@ -159,7 +81,7 @@ def test_a_node_with_a_wrong_provider_id_stays_uninitialized(ground: Ground) -> 
     real = replace(NODE, instance_id="i-0aaaaaaaaaaaaaaaa")
     ground.cluster.register(real)
     claimed = replace(real, zone="us-west-2b")
-    ground.as_node("create", "-f", "-", stdin=_node(claimed), instance_id=real.instance_id)
+    ground.as_node("create", "-f", "-", stdin=node_object(claimed), instance_id=real.instance_id)
     log = ground.cluster.site.log("cloud-controller")
     until(lambda: log.exists() and "and EC2 says aws:///us-west-2a/" in log.read_text(), 10, "it is refused")
     taints = json.loads(ground.cluster.kubectl("get", "node", real.instance_id, "-o", "json"))["spec"]["taints"]
@@ -169,7 +91,7 @@ def test_a_node_with_a_wrong_provider_id_stays_uninitialized(ground: Ground) -> 
 def test_the_node_of_a_terminated_instance_is_deleted(ground: Ground) -> None:
     gone = replace(NODE, instance_id="i-0bbbbbbbbbbbbbbbb")
     ground.cluster.register(gone)
-    ground.as_node("create", "-f", "-", stdin=_node(gone), instance_id=gone.instance_id)
+    ground.as_node("create", "-f", "-", stdin=node_object(gone), instance_id=gone.instance_id)
     ground.cluster.forget(gone.instance_id)
     assert gone.instance_id not in ground.cluster.kubectl("get", "nodes", "--output=name")
 
@@ -235,21 +157,6 @@ def test_s3_stops_and_comes_back_with_its_objects(ground: Ground) -> None:
     ground.cluster.s3.start()
     assert ground.put(url, b"second")[0] == 200
     assert ground.cluster.s3.object("twice") == b"second"
-
-
-def _node(instance: Instance) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": instance.instance_id},
-        "spec": {"providerID": instance.provider_id, "taints": [UNINITIALIZED]},
-    }
-
-
-def _initialized(ground: Ground) -> dict[str, Any] | None:
-    node: dict[str, Any] = json.loads(ground.cluster.kubectl("get", "node", NODE.instance_id, "-o", "json"))
-    keys = {taint["key"] for taint in node["spec"].get("taints", [])}
-    return None if UNINITIALIZED["key"] in keys else node
 
 
 def _serving_request(name: str, host: str) -> dict[str, Any]:

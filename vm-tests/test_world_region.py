@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
+import played
 from world import namespaces, ownership, pki, sts
-from world.eni import MTU, Eni
+from world.eni import MTU
 from world.listener import listen
 from world.machines import interface_path
 from world.ownership import Home
 from world.processes import run
 from world.region import Region, Resident
-from world.vpc import BRIDGE, ROUTER6
 
 pytestmark = pytest.mark.netns
 
@@ -44,19 +44,9 @@ def node(home: Home, region: Region) -> Resident:
     host, pod = home.namespace("host"), home.namespace("pod")
     namespaces.make(host)
     namespaces.make(pod)
-    _plug(region, host, resident.primary)
+    played.plug(region, host, resident.primary)
     _forward(host, pod)
     return resident
-
-
-def _plug(region: Region, host: str, eni: Eni) -> None:
-    namespaces.join(host, "eth0", region.vpc.netns, eni.port, mtu=MTU, bridge=BRIDGE)
-    _ip(host, f"link set dev eth0 address {eni.mac}")
-    region.vpc.admit(eni)
-    _ip(host, f"address add {eni.addresses[0]}/{eni.subnet.cidr.prefixlen} dev eth0")
-    _ip(host, f"address add {eni.addresses6[0]}/128 dev eth0 nodad")
-    _ip(host, f"route add default via {eni.subnet.gateway}")
-    _ip(host, f"route add default via {ROUTER6} dev eth0")
 
 
 def _forward(host: str, pod: str) -> None:

@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from agent.configure.schema import RefusedError
+from agent.configure.schema import RefusedError, rule
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _OPENING = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
@@ -37,6 +37,7 @@ class Certificate:
         return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
 
 
+@rule("string", "certificates: base64 of PEM or DER, or PEM itself")
 def read(raw: object) -> tuple[Certificate, ...]:
     """Rule: one certificate or more. Blank text is none, which switches a bundle off."""
     if not isinstance(raw, str):
@@ -51,6 +52,7 @@ def read(raw: object) -> tuple[Certificate, ...]:
     return (_from_der(content),)
 
 
+@rule("string", "certificates: base64 of PEM or DER, or PEM itself, at least one")
 def read_some(raw: object) -> tuple[Certificate, ...]:
     """Rule: as `read`, and at least one."""
     found = read(raw)

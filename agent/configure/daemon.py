@@ -4,32 +4,40 @@ It fails before it writes anything. Files of an earlier pass stay then; that kub
 work of systemd, as kubelet.service requires this unit.
 """
 
-import json
+import contextlib
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from agent import log, loop
-from agent.configure import diff, naming, render, report, settings, userdata
+from agent import clock, log, loop
+from agent.configure import diff, identity, naming, providers, render, report, settings, trust, userdata
 from agent.configure.facts import Facts
+from agent.configure.merging import Document
 from agent.configure.render import Rendered
 from agent.configure.settings import Checked
-from agent.configure.userdata import Document
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
-from agent.host import files, imds, kernel, status, systemd
+from agent.host import files, imds, kernel, owned, status, systemd
 from agent.host.imds import Imds
 from agent.model import FileSpec, Verdict
 
+T = TypeVar("T")
+
+# What the image's maker sets, below user data, and what the machine's owner sets, above it.
+IMAGE_DEFAULTS = "/usr/share/node-agent/conf.d"
 OVERRIDES = "/etc/node-agent/conf.d"
 PUBLIC_BUNDLE = "/usr/share/node-agent/ca-bundle.crt"
 # The names of the rendered files, beside them: where they are gone, it is gone with them.
 RECORD = "/etc/node-agent/rendered.json"
+_LOCK = "/run/node-agent/configure.lock"
 _BUNDLE_LIMIT = 4 << 20
+# How long a wrong clock is waited for; then a person is told, and the node goes on without being able to join.
+_CLOCK_PATIENCE = 120.0
 # At boot metadata is waited for without end; after each attempt the status says what it is waiting for.
 _ATTEMPT = 10.0
 _BOUNDED = 10.0
@@ -56,6 +64,11 @@ def configure(root: Path, imds_url: str | None, *, dry_run: bool) -> None:
     Only where `root` is the host itself is metadata waited for without end, and are kernel and services touched.
     """
     live = root == Path("/") and not dry_run
+    with contextlib.nullcontext() if dry_run else files.locked(_LOCK, root=root):
+        _pass(root, imds_url, live=live, dry_run=dry_run)
+
+
+def _pass(root: Path, imds_url: str | None, *, live: bool, dry_run: bool) -> None:
     details = _NOTHING_KNOWN
     try:
         inputs = read_patiently(root, imds_url) if live else _read_at_once(root, imds_url)
@@ -64,36 +77,66 @@ def configure(root: Path, imds_url: str | None, *, dry_run: bool) -> None:
         if dry_run:
             sys.stdout.write(_preview(rendered.files, root))
             return
-        changed = _write(rendered.files, root)
+        changed = (
+            owned.write_set(rendered.files, RECORD, root=root)
+            | _drop_stale(inputs, root)
+            | _drop_distrusted(inputs, root)
+        )
         if live:
             _touch(rendered, changed)
     except AgentError as error:
         if not dry_run:
             _say("waiting" if isinstance(error, TemporaryError) else "failed", str(error), root, details)
         raise
-    _say("ok", f"{inputs.facts.instance.instance_id} is configured", root, details)
+    _say("ok", f"{details['nodeName']} is configured", root, details)
 
 
 def check(paths: Sequence[Path], *, as_json: bool) -> bool:
     """Print what files of user data come to, merged in their order, and return whether a node could join with it."""
-    checked = settings.check([userdata.decode(_read_given(path), path.name) for path in paths])
+    found = (userdata.decode(_read_given(path), path.name) for path in paths)
+    checked = settings.check([document for documents in found for document in documents])
     sys.stdout.write(report.as_json(checked) if as_json else report.as_text(checked))
     return checked.settings is not None
 
 
-def read_patiently(root: Path, imds_url: str | None, *, each_within: float = _ATTEMPT) -> Inputs:
+def read_patiently(
+    root: Path, imds_url: str | None, *, each_within: float = _ATTEMPT, clock_within: float = _CLOCK_PATIENCE
+) -> Inputs:
     """Wait for metadata as long as it takes: what depends on a oneshot unit that failed does not come back."""
+
+    def said(error: TemporaryError) -> None:
+        log.get("configure").warning("waiting", reason=str(error))
+        _say("waiting", str(error), root, _NOTHING_KNOWN)
+
     with imds.connect(imds_url, deadline=each_within) as metadata:
+        inputs = loop.retry(_telling(partial(_read, metadata, root), said), within=math.inf)
+        with contextlib.suppress(TemporaryError):  # the doctor goes on saying it
+            loop.retry(_telling(partial(_look_at_clock, metadata), said), within=clock_within)
+        return inputs
 
-        def attempt() -> Inputs:
-            try:
-                return _read(metadata, root)
-            except TemporaryError as error:
-                log.get("configure").warning("waiting for instance metadata", reason=str(error))
-                _say("waiting", str(error), root, _NOTHING_KNOWN)
-                raise
 
-        return loop.retry(attempt, within=math.inf)
+def _telling(call: Callable[[], T], said: Callable[[TemporaryError], None]) -> Callable[[], T]:
+    """Return the call, which tells each time that it will be made again why."""
+
+    def attempt() -> T:
+        try:
+            return call()
+        except TemporaryError as error:
+            said(error)
+            raise
+
+    return attempt
+
+
+def _look_at_clock(metadata: Imds) -> None:
+    """Fail while the clock is so wrong that AWS would refuse the node's token; every answer of IMDS tells the time."""
+    off = metadata.clock_ahead
+    if off is None or not clock.is_wrong(off):
+        return
+    metadata.get("meta-data/instance-id")
+    raise TemporaryError(
+        f"the node's clock is {clock.spoken(off)}", hint="it is set by NTP; allow UDP port 123 to 169.254.169.123"
+    )
 
 
 def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
@@ -104,7 +147,7 @@ def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
 def _read(metadata: Imds, root: Path) -> Inputs:
     instance = metadata.instance()
     sent = userdata.decode(metadata.user_data(), _USER_DATA)
-    checked = settings.check([sent, *_overrides(root)])
+    checked = settings.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
     facts = Facts(
         instance,
         cpus=kernel.online_cpus(),
@@ -112,14 +155,25 @@ def _read(metadata: Imds, root: Path) -> Inputs:
         local_hostname=metadata.get("meta-data/local-hostname"),
         vpc_networks=_vpc_networks(metadata) if naming.needs_vpc_networks(checked.settings) else (),
         public_bundle=files.read_text(files.below(root, PUBLIC_BUNDLE), limit=_BUNDLE_LIMIT),
+        providers=_programs(files.below(root, providers.PROGRAMS)),
+        storage_mib=kernel.storage_mib(files.below(root, "/var")),
     )
     failed = checked.settings is None
-    return Inputs(facts, checked, "absent" if sent.blank else "invalid" if failed else "ok")
+    return Inputs(
+        facts, checked, "absent" if all(document.blank for document in sent) else "invalid" if failed else "ok"
+    )
 
 
-def _overrides(root: Path) -> list[Document]:
-    paths = sorted(files.below(root, OVERRIDES).glob("*.toml"))
-    return [userdata.decode(_read_given(path), f"{OVERRIDES}/{path.name}") for path in paths]
+def _programs(folder: Path) -> frozenset[str]:
+    found = folder.iterdir() if folder.is_dir() else ()
+    return frozenset(path.name for path in found if path.is_file() and os.access(path, os.X_OK))
+
+
+def _given(root: Path, folder: str) -> list[Document]:
+    """Return the settings in a folder of the node, by the order of their files' names."""
+    paths = sorted(files.below(root, folder).glob("*.toml"))
+    found = (userdata.decode(_read_given(path), f"{folder}/{path.name}") for path in paths)
+    return [document for documents in found for document in documents]
 
 
 def _read_given(path: Path) -> bytes:
@@ -147,6 +201,10 @@ def _render(inputs: Inputs) -> Rendered:
         others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         first = ": ".join(part for part in (errors[0].path or errors[0].source, errors[0].message) if part)
         raise SettingsError(f"{first}{others}", hint=_CURE)
+    if providers.lacks_ecr(checked.settings, inputs.facts):
+        log.get("configure").warning(
+            "no ecr-credential-provider: private images of ECR need credentials in the settings"
+        )
     return render.render(checked.settings, inputs.facts)
 
 
@@ -157,10 +215,11 @@ def _verdicts(inputs: Inputs) -> tuple[Verdict, ...]:
 
 
 def _details(inputs: Inputs) -> Mapping[str, Any]:
-    kubernetes = inputs.checked.settings.kubernetes if inputs.checked.settings else None
+    chosen = inputs.checked.settings
+    kubernetes = chosen.kubernetes if chosen else None
     return {
-        "nodeName": inputs.facts.instance.instance_id,
-        "providerId": naming.provider_id(inputs.facts),
+        "nodeName": naming.node_name(chosen, inputs.facts) if chosen else inputs.facts.instance.instance_id,
+        "providerId": naming.provider_id(chosen, inputs.facts),
         "region": inputs.facts.instance.region,
         "clusterName": kubernetes and kubernetes.cluster_name,
         "apiServer": kubernetes and kubernetes.api_server,
@@ -173,36 +232,41 @@ def _say(state: str, message: str, root: Path, details: Mapping[str, Any]) -> No
     status.write("configure", state, message, root=root, **details)
 
 
-def _write(wanted: Sequence[FileSpec], root: Path) -> frozenset[str]:
-    """Write every file, remove those of an earlier pass that are wanted no more, and return what changed.
+def _drop_stale(inputs: Inputs, root: Path) -> frozenset[str]:
+    """Remove what another instance or other settings left in kubelet's state, and return what was there.
 
-    The record names files before they are written and until they are removed, so that a killed pass loses none.
+    The record is written last, so that a killed pass is made up for by the next one.
     """
-    before = _recorded(root)
-    names = frozenset(spec.path for spec in wanted)
-    if not names <= before:
-        _record(before | names, root)
-    changed = files.write_files(wanted, root=root)
-    removed = frozenset(path for path in before - names if files.remove_file(path, root=root))
-    _record(names, root)
-    return changed | removed
-
-
-def _recorded(root: Path) -> frozenset[str]:
-    text = files.read_text(files.below(root, RECORD))
-    try:
-        return frozenset(json.loads(text)["files"]) if text else frozenset()
-    except ValueError:  # somebody wrote to it: no reason not to join
+    if inputs.checked.settings is None:
         return frozenset()
+    now = identity.identity(inputs.checked.settings, inputs.facts)
+    states = {path: files.read_text(files.below(root, path)) for path in identity.MANAGERS}
+    recorded = files.read_text(files.below(root, identity.RECORD))
+    stale = identity.stale(recorded, now, states)
+    dropped = frozenset(path for path in stale if files.remove_tree(path, root=root))
+    files.write_file(identity.record(now), root=root)
+    if dropped:
+        log.get("configure").info("state of another instance or of other settings removed", paths=sorted(dropped))
+    return dropped
 
 
-def _record(paths: frozenset[str], root: Path) -> None:
-    body = json.dumps({"schemaVersion": 1, "files": sorted(paths)}, indent=2) + "\n"
-    files.write_file(FileSpec(RECORD, body.encode()), root=root)
+def _drop_distrusted(inputs: Inputs, root: Path) -> frozenset[str]:
+    """Remove single files and links of certificates that the store leaves out, or they would be believed all the same.
+
+    A certificate that is trusted again is in the store.
+    """
+    marks = trust.distrusted(inputs.checked.settings) if inputs.checked.settings else frozenset()
+    folders = [folder for folder in trust.SCANNED if files.below(root, folder).is_dir()] if marks else []
+    found = [f"{folder}/{path.name}" for folder in folders for path in files.below(root, folder).iterdir()]
+    texts = ((path, files.read_text(files.below(root, path).resolve())) for path in found if path != trust.STORE)
+    removed = [
+        path for path, text in texts if text and trust.betrays(text, marks) and files.remove_file(path, root=root)
+    ]
+    return frozenset({trust.STORE}) if removed else frozenset()
 
 
 def _preview(wanted: Sequence[FileSpec], root: Path) -> str:
-    stale = _recorded(root) - {spec.path for spec in wanted}
+    stale = owned.recorded(RECORD, root=root) - {spec.path for spec in wanted}
     paths = stale | {spec.path for spec in wanted}
     found = {path: files.read_regular(files.below(root, path), limit=_BUNDLE_LIMIT) for path in paths}
     return diff.unified(
@@ -212,6 +276,13 @@ def _preview(wanted: Sequence[FileSpec], root: Path) -> str:
 
 def _touch(rendered: Rendered, changed: frozenset[str]) -> None:
     kernel.apply_sysctls(rendered.sysctls)
+    for key, value in rendered.wishes.items():
+        try:
+            kernel.apply_sysctl(key, value)
+        except FailedError as error:  # the kernel may know it once a module is loaded, and joins without it
+            log.get("configure").warning("sysctl not set", reason=str(error))
+    if render.needs_reload(changed):
+        systemd.reload()
     units = render.restarts(changed)
     if units:
         systemd.try_restart(*units)

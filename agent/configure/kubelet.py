@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agent.configure import naming
+from agent.configure import flags, lift, naming, providers, reserves
 from agent.configure.facts import Facts
+from agent.configure.kubernetes import Kubernetes
 from agent.configure.schema import Entries, Value, keys
-from agent.configure.settings import Kubernetes, Settings
+from agent.configure.settings import Settings
 from agent.model import FileSpec
 
 FOLDER = "/etc/kubernetes/kubelet"
@@ -16,6 +17,8 @@ CONTAINERD_SOCKET = "unix:///run/containerd/containerd.sock"
 _CONFIG = f"{FOLDER}/config.json"
 _DROP_INS = f"{FOLDER}/config.json.d"
 _KUBECONFIG = f"{FOLDER}/kubeconfig"
+_STATIC_PODS = "/etc/kubernetes/static-pods"
+_KIND = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
 _DROP_INS_NOTE = """\
 kubelet reads the *.conf files of this folder after ../config.json, in name order; a later one wins, lists are replaced.
 """
@@ -25,49 +28,36 @@ _CIPHERS = [
     for key in ("ECDSA", "RSA")
     for cipher in ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256")
 ]
-# What must stay for pods, so that kubelet starts on the smallest instances too: it does not when more is reserved
-# than there is.
-_LEAST_ALLOCATABLE_MIB = 512
 
 
 def files(settings: Settings, facts: Facts) -> list[FileSpec]:
     authority = "".join(certificate.pem for certificate in settings.kubernetes.cluster_certificate)
+    decided = config(settings, facts)
     return [
-        FileSpec(_CONFIG, _json(_config(settings, facts)), 0o600),
+        FileSpec(_CONFIG, _json(decided), 0o600),
         FileSpec(f"{_DROP_INS}/README", _DROP_INS_NOTE.encode()),
-        FileSpec(_KUBECONFIG, _json(_kubeconfig(settings.kubernetes, facts.instance.instance_id)), 0o600),
+        *_drop_in(lift.agreed(settings.kubelet.config, decided)),
+        FileSpec(_KUBECONFIG, _json(_kubeconfig(settings.kubernetes, naming.node_name(settings, facts))), 0o600),
         FileSpec(f"{FOLDER}/flags.env", f'KUBELET_FLAGS="{" ".join(_flags(settings, facts))}"\n'.encode()),
         FileSpec(AUTHORITY, authority.encode()),
+        *_static_pods(settings.kubernetes),
     ]
 
 
-def cpu_reserve(cpus: int) -> int:
-    """Return millicores for kubelet and containerd: 6 % of the first core, less and less of the others."""
-    shares = [60.0, 10.0, 5.0, 5.0, *[2.5] * max(0, cpus - 4)]
-    return int(sum(shares[: max(1, cpus)]))
-
-
-def memory_reserve(max_pods: int, memory_mib: int) -> int:
-    """Return MiB for kubelet and containerd, as EKS counts them, but never so much that no pod would fit."""
-    return max(0, min(11 * max_pods + 255, memory_mib - _LEAST_ALLOCATABLE_MIB))
-
-
-def _config(settings: Settings, facts: Facts) -> Mapping[str, Any]:
+def config(settings: Settings, facts: Facts) -> Mapping[str, Any]:
+    """Return config.json; the user's own fields are in a drop-in that kubelet reads after it."""
     kubernetes = settings.kubernetes
     return {
         **_defaults(),
+        **_optional(kubernetes),
+        **_cgroups(settings),
         **_chosen(kubernetes),
         "address": "::" if naming.is_ipv6(settings) else "0.0.0.0",  # noqa: S104 - kubelet's API is for the cluster
         "clusterDNS": naming.cluster_dns(settings, facts),
         "evictionHard": {**_EVICTION_HARD, **kubernetes.eviction_hard},
-        "kubeReserved": {
-            "cpu": f"{cpu_reserve(facts.cpus)}m",
-            "ephemeral-storage": "1Gi",
-            "memory": f"{memory_reserve(kubernetes.max_pods, facts.memory_mib)}Mi",
-            **kubernetes.kube_reserved,
-        },
+        "kubeReserved": reserves.kube_reserved(settings, facts),
         "logging": {"verbosity": kubernetes.log_level},
-        "providerID": naming.provider_id(facts),
+        "providerID": naming.provider_id(settings, facts),
         "registerWithTaints": [
             {"effect": taint.effect, "key": name, "value": taint.value}
             for name, taints in sorted(kubernetes.node_taints.items())
@@ -78,8 +68,7 @@ def _config(settings: Settings, facts: Facts) -> Mapping[str, Any]:
 
 def _defaults() -> Mapping[str, Any]:
     return {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
+        **_KIND,
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"cacheTTL": "2m0s", "enabled": True},
@@ -93,15 +82,11 @@ def _defaults() -> Mapping[str, Any]:
         "cgroupRoot": "/",
         "containerRuntimeEndpoint": CONTAINERD_SOCKET,
         "hairpinMode": "hairpin-veth",
-        "kubeReservedCgroup": "/runtime",
         "protectKernelDefaults": True,
         "readOnlyPort": 0,
         # Pods must not be sent to systemd-resolved's stub, which listens on the host's loopback only.
         "resolvConf": "/run/systemd/resolve/resolv.conf",
         "serializeImagePulls": False,
-        "shutdownGracePeriod": "2m30s",
-        "shutdownGracePeriodCriticalPods": "30s",
-        "systemReservedCgroup": "/system",
         "tlsCipherSuites": _CIPHERS,
         # The usual folder is on the read-only root.
         "volumePluginDir": "/var/lib/kubelet/plugins/volume/exec",
@@ -118,20 +103,59 @@ def _chosen(kubernetes: Kubernetes) -> dict[str, Any]:
     return chosen
 
 
+def _optional(kubernetes: Kubernetes) -> dict[str, Any]:
+    """Return the fields that are there only where a setting asks for them, and are shaped otherwise than it."""
+    fields: dict[str, Any] = {}
+    limits = sorted((int(node), each) for node, each in kubernetes.memory_manager_reserved_memory.items() if each)
+    if limits:
+        fields["reservedMemory"] = [{"limits": each, "numaNode": node} for node, each in limits]
+    if kubernetes.ids_per_pod is not None:
+        fields["userNamespaces"] = {"idsPerPod": kubernetes.ids_per_pod}
+    if kubernetes.memory_swap_behavior is not None:
+        fields |= {"failSwapOn": False, "memorySwap": {"swapBehavior": kubernetes.memory_swap_behavior}}
+    if _static_pods(kubernetes):
+        fields["staticPodPath"] = _STATIC_PODS
+    return fields
+
+
+def _cgroups(settings: Settings) -> dict[str, str]:
+    """Return the groups that reservations are for; kubelet takes none beside CPUs that are reserved by number."""
+    by_flag = any(flags.name(flag) == "reserved-cpus" for flag in settings.kubelet.flags)
+    by_number = settings.kubernetes.reserved_cpus or by_flag
+    return {} if by_number else {"kubeReservedCgroup": "/runtime", "systemReservedCgroup": "/system"}
+
+
+def _drop_in(own: Mapping[str, Any]) -> list[FileSpec]:
+    """Return the user's fields under the name that nodeadm gives them."""
+    return [FileSpec(f"{_DROP_INS}/40-nodeadm.conf", _json({**own, **_KIND}), 0o600)] if own else []
+
+
+def _static_pods(kubernetes: Kubernetes) -> list[FileSpec]:
+    wanted = kubernetes.static_pods.items() if kubernetes.static_pods_enabled else ()
+    return [
+        FileSpec(f"{_STATIC_PODS}/{name}.yaml", pod.manifest, 0o600)
+        for name, pod in sorted(wanted)
+        if pod.enabled and pod.manifest
+    ]
+
+
 def _flags(settings: Settings, facts: Facts) -> list[str]:
-    """Return flags in the order of their names; their values cannot hold a space or a quote, by the rules."""
-    labels = ",".join(f"{name}={value}" for name, value in sorted(settings.kubernetes.node_labels.items()))
-    flags = {
+    """Return our flags in the order of their names, then the user's in theirs, as the last one of a name wins.
+
+    By the rules no value can hold a space or a quote.
+    """
+    ours = {
         "cloud-provider": "external",
         "config": _CONFIG,
         "config-dir": _DROP_INS,
-        "hostname-override": facts.instance.instance_id,
+        "hostname-override": naming.node_name(settings, facts),
         "kubeconfig": _KUBECONFIG,
         "node-ip": naming.node_ip(settings, facts),
-        "node-labels": labels,
+        "node-labels": ",".join(f"{name}={value}" for name, value in sorted(settings.kubernetes.node_labels.items())),
         "runtime-cgroups": "/runtime.slice/containerd.service",
+        **providers.flags(settings, facts),
     }
-    return [f"--{name}={value}" for name, value in sorted(flags.items()) if value]
+    return [*(f"--{name}={value}" for name, value in sorted(ours.items()) if value), *flags.passed_on(settings)]
 
 
 def _kubeconfig(kubernetes: Kubernetes, node_name: str) -> Mapping[str, Any]:

@@ -37,12 +37,24 @@ def no_proxy(settings: Settings, facts: Facts) -> list[str]:
         urlsplit(kubernetes.api_server).hostname or "",
         naming.node_ip(settings, facts) or "",
         *naming.cluster_dns(settings, facts),
+        *naming.service_networks(settings, facts),
         *facts.vpc_networks,
         ".svc",
         f".{kubernetes.cluster_domain}",
         ".cluster.local",
+        *_private_names(facts),
     ]
     if "*" in wanted:
         return ["*"]
     distinct = {entry.lower(): entry for entry in reversed(wanted) if entry}
     return list(reversed(distinct.values()))
+
+
+def _private_names(facts: Facts) -> list[str]:
+    """Return the domains whose names have addresses of the VPC: instances, clusters' and interface endpoints' own.
+
+    A regional service such as ECR keeps its public name behind a private endpoint: only the user can know.
+    """
+    region, domain = facts.instance.region, facts.instance.domain
+    found = [f".{region}.eks.{domain}", f".{region}.vpce.{domain}"]
+    return [".internal", *found] if (facts.local_hostname or "").rstrip(".").endswith(".internal") else found

@@ -4,60 +4,89 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent.configure import containerd, kubelet, naming, proxy, trust
+from agent.configure import (
+    containerd,
+    flags,
+    identity,
+    instance_store,
+    kubelet,
+    naming,
+    providers,
+    proxy,
+    system,
+    trust,
+)
 from agent.configure.facts import Facts
-from agent.configure.schema import dotted
 from agent.configure.settings import Settings
 from agent.model import FileSpec, Verdict
 
-# kubelet with protectKernelDefaults does not start where these differ (k8s.io/kubernetes pkg/util/sysctl).
-_SYSCTLS = {
-    "kernel.keys.root_maxbytes": "25000000",
-    "kernel.keys.root_maxkeys": "1000000",
-    "kernel.panic": "10",
-    "kernel.panic_on_oops": "1",
-    "vm.overcommit_memory": "1",
-    "vm.panic_on_oom": "0",
-}
-_SYSCTL_FILE = "/etc/sysctl.d/90-node-agent.conf"
-_HOST_NAME_FILE = "/etc/hostname"
-# Programs read these once, at their start.
-_CONTAINERD_READS = frozenset({containerd.PATH, proxy.PATH, trust.STORE})
+# Programs read these once, at their start. What a registry's hosts.toml says is read for every image.
+_CONTAINERD_READS = frozenset({containerd.PATH, containerd.BASE_SPEC, proxy.PATH, trust.STORE})
+_KUBELET_READS = ("/etc/kubernetes/", providers.CONFIG, *identity.MANAGERS)
+_READ_BY = {system.RESOLVED: "systemd-resolved.service", system.TIMESYNCD: "systemd-timesyncd.service"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The files as they should be, by path, and the sysctls as the kernel should have them."""
+    """The files as they should be, by path, and the sysctls as the kernel should have them.
+
+    The kernel may not know one of `wishes`; without one of `sysctls` no node joins.
+    """
 
     files: tuple[FileSpec, ...]
     sysctls: dict[str, str]
+    wishes: dict[str, str]
 
 
 def render(settings: Settings, facts: Facts) -> Rendered:
-    host_name = naming.host_name(settings, facts)
-    sysctls = "".join(f"{key} = {value}\n" for key, value in _SYSCTLS.items())
     files = [
         *kubelet.files(settings, facts),
-        *containerd.files(),
+        *providers.files(settings, facts),
+        *containerd.files(settings),
         *proxy.files(settings, facts),
         *trust.files(settings, facts.public_bundle),
-        FileSpec(_HOST_NAME_FILE, f"{host_name}\n".encode()),
-        FileSpec(_SYSCTL_FILE, sysctls.encode()),
+        *system.files(settings, facts),
+        *instance_store.files(settings),
     ]
-    return Rendered(tuple(sorted(files, key=lambda spec: spec.path)), {**_SYSCTLS, "kernel.hostname": host_name})
+    return Rendered(
+        tuple(sorted(files, key=lambda spec: spec.path)),
+        system.needed_sysctls(settings, facts),
+        system.own_sysctls(settings),
+    )
 
 
 def remarks(settings: Settings, facts: Facts, now: datetime) -> Iterator[Verdict]:
-    """Say what was assumed, and what is odd though accepted."""
-    if not settings.kubernetes.cluster_dns_ip:
-        assumed = naming.cluster_dns(settings, facts)[0]
-        message = f"missing: {assumed} is assumed, as EKS does by the VPC's network; set it if services are elsewhere"
-        yield Verdict(dotted(("kubernetes", "cluster-dns-ip")), "warning", message, "instance metadata")
+    """Say what was assumed, what is left out, and what is odd though accepted."""
+    yield from naming.remarks(settings, facts)
+    yield from flags.remarks(settings)
+    yield from providers.remarks(settings, facts)
+    yield from containerd.remarks(settings)
     yield from trust.remarks(settings, facts.public_bundle, now)
+    yield from system.remarks(settings)
+    yield from instance_store.remarks(settings)
 
 
 def restarts(changed: frozenset[str]) -> tuple[str, ...]:
-    """Return the units that must start anew, where they run, for the changed files to count."""
-    if changed & _CONTAINERD_READS:
-        return ("containerd.service", "kubelet.service")
-    return ("kubelet.service",) if any(path.startswith("/etc/kubernetes/") for path in changed) else ()
+    """Return the units that must start anew, where they run, for the changed files to count.
+
+    kubelet comes after containerd, as pods are started by the one through the other.
+    """
+    services = {unit for path in changed for unit in _service(path)}
+    if changed & _CONTAINERD_READS or "containerd.service" in services:
+        services |= {"containerd.service", "kubelet.service"}
+    if any(path.startswith(_KUBELET_READS) for path in changed):
+        services.add("kubelet.service")
+    return tuple(sorted(services))
+
+
+def needs_reload(changed: frozenset[str]) -> bool:
+    """Whether systemd must read its units again before any of them starts anew."""
+    return any(path.startswith(f"{system.UNITS}/") for path in changed)
+
+
+def _service(path: str) -> Iterator[str]:
+    """Give the service that a drop-in, a file of variables or a file of its own is for."""
+    if path in _READ_BY:
+        yield _READ_BY[path]
+    if path.startswith(f"{system.ENVIRONMENT}/"):
+        yield path.rpartition("/")[2].removesuffix(".env") + ".service"

@@ -1,203 +1,289 @@
-"""The rules of single values: a rule takes what a document holds and returns the value, or raises RefusedError.
+"""The rules of single values, whatever they are for.
 
-The patterns are those of Bottlerocket's settings SDK (modeled-types), where kubelet is not stricter.
+The patterns are those of Bottlerocket's settings SDK (modeled-types), where what reads the value is not stricter.
 """
 
+import base64
 import ipaddress
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from agent.configure.schema import RefusedError
+from agent.configure.schema import RefusedError, Rule, rule
 
+T = TypeVar("T")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_CLUSTER_NAME = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
+INT32 = (1 << 31) - 1
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,76}")
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?([EPTGMk]i?|Ki|m)?")
-_PERCENT = re.compile(r"[0-9]{1,2}(\.[0-9]+)?%")
-_SYSCTL = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9*])?")
+_REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}")
+_DURATION = re.compile(r"(?=.)((?:\d+\.)?\d+h)?((?:\d+\.)?\d+m)?((?:\d+\.)?\d+s)?((?:\d+\.)?\d+ms)?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
+_UNIT = re.compile(r"[A-Za-z0-9:_.@-]{1,200}")
+_LONGEST_TEXT = 4096
 _PROXY_SCHEMES = ("http", "https", "socks5")
-_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-_SIGNALS = ("memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree",
-            "pid.available")  # fmt: skip
-_RESERVABLE = ("cpu", "memory", "ephemeral-storage", "pid")
-# Labels that kubelet may set on itself inside the reserved domains; with any other one it exits at its start
-# (k8s.io/kubernetes pkg/kubelet/apis/well_known_labels.go).
-_OWN_LABELS = frozenset({
-    "kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/os",
-    "beta.kubernetes.io/arch", "beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type",
-    "failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region",
-    "topology.kubernetes.io/zone", "topology.kubernetes.io/region",
-})  # fmt: skip
-_OWN_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
-_RESERVED_DOMAINS = ("kubernetes.io", "k8s.io")
+# What ends a line for one program or another (SingleLineString of the SDK).
+_LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
-@dataclass(frozen=True, slots=True)
-class Taint:
-    """One value and effect of a taint; its key is the name of the entry."""
-
-    value: str
-    effect: str
-
-
-def integer(least: int, most: int) -> Callable[[object], int]:
-    def rule(raw: object) -> int:
+def integer(least: int, most: int) -> Rule[[object], int]:
+    @rule("integer", f"an integer from {least} to {most}")
+    def read(raw: object) -> int:
         if not isinstance(raw, int) or isinstance(raw, bool) or not least <= raw <= most:
-            raise RefusedError(f"an integer from {least} to {most}")
+            raise RefusedError
         return raw
 
-    return rule
+    return read
 
 
+def choice(*names: str) -> Rule[[object], str]:
+    @rule("string", f"one of {', '.join(name or 'nothing' for name in names)}")
+    def read(raw: object) -> str:
+        if not isinstance(raw, str) or raw not in names:
+            raise RefusedError
+        return raw
+
+    return read
+
+
+def list_of(one: Rule[[object], T]) -> Rule[[object], tuple[T, ...]]:
+    @rule(f"list of {one.kind}s", f"a list, each {one.says}")
+    def read(raw: object) -> tuple[T, ...]:
+        if not isinstance(raw, list):
+            raise RefusedError
+        return tuple(one(each) for each in raw)
+
+    return read
+
+
+def named(one: Rule[[object], T]) -> Rule[[str, object], T]:
+    """Make the rule of an entry, whose name may be any text in one line."""
+
+    @rule(one.kind, f"{one.says}, under a name in one line")
+    def read(name: str, raw: object) -> T:
+        if not is_line(name):
+            raise RefusedError
+        return one(raw)
+
+    return read
+
+
+@rule("boolean", "true or false, without quotes")
 def boolean(raw: object) -> bool:
     if not isinstance(raw, bool):
-        raise RefusedError("true or false, without quotes")
+        raise RefusedError
     return raw
 
 
-def quantity(raw: object) -> str:
-    return _matching(raw, _QUANTITY, "a Kubernetes quantity such as 100Mi, 1.5Gi or 250m")
+@rule("string", f"text in one line of at most {_LONGEST_TEXT} characters")
+def text(raw: object) -> str:
+    if not isinstance(raw, str) or not is_line(raw):
+        raise RefusedError
+    return raw
 
 
+@rule("integer or string", "a whole percentage from 0 to 100, as a number or in quotes")
+def percent(raw: object) -> int:
+    if isinstance(raw, str) and re.fullmatch(r"[0-9]{1,3}", raw, re.ASCII):
+        raw = int(raw)
+    if not isinstance(raw, int) or isinstance(raw, bool) or not 0 <= raw <= 100:
+        raise RefusedError
+    return raw
+
+
+@rule("string", "a duration in hours, minutes, seconds and milliseconds such as 1h30m, 90s or 250ms")
+def duration(raw: object) -> str:
+    return matching(raw, _DURATION)
+
+
+def seconds(length: str) -> float:
+    """Return how long a duration is that the rule took."""
+    return sum(float(number) * _SECONDS[unit] for number, unit in re.findall(r"([\d.]+)(ms|h|m|s)", length))
+
+
+@rule("string", "base64 (the standard alphabet, with padding)")
+def base64_bytes(raw: object) -> bytes:
+    if not isinstance(raw, str):
+        raise RefusedError
+    try:
+        return base64.b64decode("".join(raw.split()), validate=True)
+    except ValueError as error:  # binascii.Error is one; not ASCII is another
+        raise RefusedError from error
+
+
+@rule("string", "1 to 76 letters, digits and hyphens")
 def identifier(raw: object) -> str:
-    return _matching(raw, _IDENTIFIER, "1 to 76 letters, digits and hyphens")
+    return matching(raw, _IDENTIFIER)
 
 
-def cluster_name(raw: object) -> str:
-    rule = "the name of the EKS cluster: at most 100 letters, digits, hyphens and underscores"
-    return _matching(raw, _CLUSTER_NAME, rule)
+@rule("string", "the name of a systemd service, with or without .service")
+def unit_name(raw: object) -> str:
+    return matching(raw, _UNIT)
 
 
+@rule("string", "the name of an AWS region such as us-west-2")
+def region(raw: object) -> str:
+    return matching(raw, _REGION)
+
+
+@rule("string", "an absolute path of letters, digits, '.', '_' and '-', without '..'")
+def path(raw: object) -> str:
+    found = matching(raw, _PATH)
+    if ".." in found.split("/"):
+        raise RefusedError
+    return found.rstrip("/")
+
+
+@rule("string", "an http or https URL")
+def url(raw: object) -> str:
+    parts = _url(raw)
+    if parts is None or parts.scheme not in {"http", "https"}:
+        raise RefusedError
+    return parts.geturl()
+
+
+@rule("string", "an https URL, such as https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com")
 def api_server(raw: object) -> str:
     parts = _url(raw)
     if parts is None or parts.scheme != "https" or "@" in parts.netloc or parts.query or parts.fragment:
-        raise RefusedError("an https URL, such as https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com")
+        raise RefusedError
     return parts.geturl().rstrip("/")
 
 
+@rule("string", "the URL of a proxy without a path, such as http://proxy.example.com:3128; empty is none")
 def proxy(raw: object) -> str:
     """Keep what the user wrote, with the `http://` that Go puts before a bare host and port."""
-    text = raw if isinstance(raw, str) else ""
-    if text.strip() == "":
+    if not isinstance(raw, str):
+        raise RefusedError
+    if not raw.strip():
         return ""
-    parts = _url(text if "://" in text else f"http://{text}")
+    parts = _url(raw if "://" in raw else f"http://{raw}")
     if parts is None or parts.scheme not in _PROXY_SCHEMES or parts.path not in {"", "/"} or parts.query:
-        raise RefusedError("the URL of a proxy without a path, such as http://proxy.example.com:3128")
+        raise RefusedError
     return parts.geturl().rstrip("/")
 
 
+@rule("list of strings", "a list of hosts, domains, addresses and networks without spaces or commas")
 def no_proxy(raw: object) -> tuple[str, ...]:
-    entries = tuple(text.strip() for text in _texts(raw))
-    if any(len(entry) > 255 or "," in entry or _unprintable(entry) for entry in entries):
-        raise RefusedError("a list of hosts, domains, addresses and networks without spaces or commas")
+    entries = tuple(each.strip() for each in texts(raw))
+    if any(len(entry) > 255 or "," in entry or is_odd(entry) for entry in entries):
+        raise RefusedError
     return tuple(entry for entry in entries if entry)
 
 
-def addresses(raw: object) -> tuple[Address, ...]:
-    """Take one address or a list of them."""
-    try:
-        found = tuple(ipaddress.ip_address(text) for text in ([raw] if isinstance(raw, str) else _texts(raw)))
-    except ValueError:
-        found = ()
-    if not found or any("%" in str(address) for address in found):
-        raise RefusedError("an IP address or a list of IP addresses")
+@rule("string", "an IP address")
+def address(raw: object) -> Address:
+    found = _address(raw)
+    if found is None:
+        raise RefusedError
     return found
 
 
+@rule("string or list of strings", "an IP address or a list of IP addresses")
+def addresses(raw: object) -> tuple[Address, ...]:
+    """Take one address or a list of them."""
+    found = [_address(each) for each in ([raw] if isinstance(raw, str) else texts(raw))]
+    sure = tuple(each for each in found if each is not None)
+    if not sure or len(sure) != len(found):
+        raise RefusedError
+    return sure
+
+
+@rule("string", "an IP network such as 10.100.0.0/16 or fd12:3456::/108")
+def network(raw: object) -> Network:
+    if not isinstance(raw, str) or "/" not in raw:
+        raise RefusedError
+    try:
+        return ipaddress.ip_network(raw)
+    except ValueError as error:
+        raise RefusedError from error
+
+
+@rule("string", "a lower-case DNS domain such as cluster.local")
 def domain(raw: object) -> str:
-    return _dns_name(raw, 253, "a lower-case DNS domain such as cluster.local")
+    return _dns_name(raw, 253)
 
 
+@rule("string", "a lower-case host name of at most 64 characters")
 def host_name(raw: object) -> str:
     """Linux keeps at most 64 characters of a host name (sethostname(2))."""
-    return _dns_name(raw, 64, "a lower-case host name of at most 64 characters")
+    return _dns_name(raw, 64)
 
 
-def sysctls(raw: object) -> tuple[str, ...]:
-    return tuple(
-        _matching(text, _SYSCTL, "a list of sysctl names or patterns such as net.core.*") for text in _texts(raw)
-    )
+@rule("string", "a lower-case host name or an IP address")
+def host(raw: object) -> str:
+    return str(_address(raw) or _dns_name(raw, 253))
 
 
-def label(name: str, raw: object) -> str:
-    _qualified(name)
-    if not isinstance(raw, str) or (raw and not _LABEL_NAME.fullmatch(raw)):
-        raise RefusedError(
-            "empty or 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
-        )
-    space = name.rpartition("/")[0]
-    if name not in _OWN_LABELS and _within(space, _RESERVED_DOMAINS) and not _within(space, _OWN_DOMAINS):
-        raise RefusedError("a label that kubelet may set on itself: this one is reserved, and kubelet would not start")
+@rule("string", "in one line, under the name of a variable; HTTP_PROXY is never set, as it would catch metadata")
+def variable(name: str, raw: object) -> str:
+    if name.upper() == "HTTP_PROXY" or not _VARIABLE.fullmatch(name) or not isinstance(raw, str) or not is_line(raw):
+        raise RefusedError
     return raw
 
 
-def taints(name: str, raw: object) -> tuple[Taint, ...]:
-    """Take a list of "value:Effect", or one of them; the value may be empty."""
-    _qualified(name)
-    return tuple(_taint(text) for text in ([raw] if isinstance(raw, str) else _texts(raw)))
-
-
-def eviction(name: str, raw: object) -> str:
-    if name not in _SIGNALS:
-        raise RefusedError(f"under one of {', '.join(_SIGNALS)}")
-    if isinstance(raw, str) and _PERCENT.fullmatch(raw):
-        return raw
-    return quantity(raw)
-
-
-def reservation(name: str, raw: object) -> str:
-    if name not in _RESERVABLE:
-        raise RefusedError(f"under one of {', '.join(_RESERVABLE)}")
-    return quantity(raw)
-
-
-def _taint(text: str) -> Taint:
-    value, colon, effect = text.rpartition(":")
-    if not colon or effect not in _EFFECTS or (value and not _LABEL_NAME.fullmatch(value)):
-        raise RefusedError(f'"value:Effect" or a list of those, the effect being {", ".join(_EFFECTS)}')
-    return Taint(value, effect)
-
-
-def _qualified(name: str) -> None:
-    prefix, slash, rest = name.rpartition("/")
-    if not _LABEL_NAME.fullmatch(rest) or (slash and not _is_dns_name(prefix, 253)):
-        raise RefusedError("under a Kubernetes name such as example.com/team")
-
-
-def _within(space: str, domains: tuple[str, ...]) -> bool:
-    return any(space == each or space.endswith(f".{each}") for each in domains)
-
-
-def _dns_name(raw: object, most: int, rule: str) -> str:
-    if not isinstance(raw, str) or not _is_dns_name(raw, most):
-        raise RefusedError(rule)
+@rule("any", "what JSON holds: no date, no infinity, no integer beyond 64 bits")
+def json_value(_name: str, raw: object) -> object:
+    """Take a whole tree as it is, if JSON and Go can hold it."""
+    if isinstance(raw, Mapping):
+        return {name: json_value(name, each) for name, each in raw.items()}
+    if isinstance(raw, list):
+        return [json_value("", each) for each in raw]
+    if isinstance(raw, int) and not -(1 << 63) <= raw < 1 << 63:
+        raise RefusedError
+    if isinstance(raw, float) and not abs(raw) < float("inf"):  # also refuses what is not a number
+        raise RefusedError
+    if not isinstance(raw, str | int | float):
+        raise RefusedError
     return raw
 
 
-def _is_dns_name(text: str, most: int) -> bool:
-    return len(text) <= most and all(_DNS_LABEL.fullmatch(each) for each in text.split("."))
-
-
-def _matching(raw: object, pattern: re.Pattern[str], rule: str) -> str:
+def matching(raw: object, pattern: re.Pattern[str]) -> str:
     if not isinstance(raw, str) or not pattern.fullmatch(raw):
-        raise RefusedError(rule)
+        raise RefusedError
     return raw
 
 
-def _texts(raw: object) -> list[str]:
+def texts(raw: object) -> list[str]:
     if not isinstance(raw, list) or not all(isinstance(each, str) for each in raw):
-        raise RefusedError("a list of strings")
+        raise RefusedError
+    return raw
+
+
+def is_dns_name(name: str, most: int) -> bool:
+    return len(name) <= most and all(_DNS_LABEL.fullmatch(each) for each in name.split("."))
+
+
+def is_line(line: str) -> bool:
+    return len(line) <= _LONGEST_TEXT and not any(ord(each) < 32 or each in _LINE_ENDS for each in line)
+
+
+def is_odd(word: str) -> bool:
+    """Whether something in it has no place in a word of a configuration file: controls, spaces, quotes."""
+    return not (word.isascii() and word.isprintable()) or any(character in word for character in " \"'\\$`")
+
+
+def _address(raw: object) -> Address | None:
+    try:
+        return ipaddress.ip_address(raw) if isinstance(raw, str) and "%" not in raw else None
+    except ValueError:
+        return None
+
+
+def _dns_name(raw: object, most: int) -> str:
+    if not isinstance(raw, str) or not is_dns_name(raw, most):
+        raise RefusedError
     return raw
 
 
 def _url(raw: object) -> SplitResult | None:
     """Return the parts of a URL that has a host, or None; urlsplit itself drops some control characters."""
-    if not isinstance(raw, str) or len(raw) > 2048 or _unprintable(raw):
+    if not isinstance(raw, str) or len(raw) > 2048 or is_odd(raw):
         return None
     try:
         parts = urlsplit(raw)
@@ -205,8 +291,3 @@ def _url(raw: object) -> SplitResult | None:
     except ValueError:
         return None
     return parts if usable else None
-
-
-def _unprintable(text: str) -> bool:
-    """Whether something in it has no place in a line of a configuration file: controls, spaces, quotes."""
-    return not (text.isascii() and text.isprintable()) or any(character in text for character in " \"'\\$`")

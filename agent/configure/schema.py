@@ -6,41 +6,100 @@ verdict is an error, and there is no value as a whole.
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from types import NoneType
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from agent.model import Verdict
-from agent.redaction import redact
+from agent.redaction import CUT, redact
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Path = tuple[str, ...]
 _LONGEST_SHOWN = 60
+# Defaults that need not be said.
+_NOTHING = frozenset({None, "", (), b""})
+_LONGEST_KEY = 320  # a label's name and its prefix
+_BARE = re.compile(r"[A-Za-z0-9_-]{1,320}")
+MOST_COMPARED = 100
 _INT64 = 1 << 63
+_KINDS: Mapping[type, str] = {
+    dict: "a table",
+    list: "a list",
+    tuple: "a list",
+    float: "a fraction",
+    NoneType: "nothing",
+}
+NOT_APPLIED = "accepted, not applied: it has no effect on this image"
 
 
 class RefusedError(ValueError):
-    """A value breaks its rule; the message is the rule, without the value."""
+    """A value breaks its rule; the message says which part of it, or nothing where the rule says enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[P, T]):
+    """What a value must be: `kind` is its type in TOML, `says` what else holds; `read` takes it or refuses."""
+
+    kind: str
+    says: str
+    read: Callable[P, T]
+
+    def __call__(self, *arguments: P.args, **named: P.kwargs) -> T:
+        return self.read(*arguments, **named)
+
+
+def rule(kind: str, says: str) -> Callable[[Callable[P, T]], Rule[P, T]]:
+    """Make a rule of the function that reads the value; it raises RefusedError where the value breaks the rule."""
+    return lambda read: Rule(kind, says, read)
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value. `kubelet` is the field of KubeletConfiguration that it becomes as it is, if there is one."""
+    """One value.
 
-    rule: Callable[[object], Any]
+    `kubelet` is the field of KubeletConfiguration that it becomes as it is, `renders` whatever else it becomes. A key
+    with neither is accepted, not applied. With `fixed` the node always does that, and another value is not applied.
+    A `secret` is never shown; one that only `holds_secret` is not when it is refused, and else without them.
+    """
+
+    rule: Rule[[object], Any]
     about: str
+    renders: str = ""
+    kubelet: str = ""
     required: bool = False
     secret: bool = False
-    kubelet: str = ""
+    holds_secret: bool = False
+    fixed: object = None
+
+    @property
+    def applied(self) -> bool:
+        return bool(self.renders or self.kubelet)
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
     """A table with names of the user's own; a bad entry is left out, the others stay."""
 
-    rule: Callable[[str, object], Any]
+    rule: Rule[[str, object], Any]
     about: str
+    renders: str = ""
     kubelet: str = ""
+    secret: bool = False
+
+    @property
+    def applied(self) -> bool:
+        return bool(self.renders or self.kubelet)
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A key or a whole table that Bottlerocket knows and this node has no use for, whatever is in it."""
+
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +111,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A table of tables with names of the user's own, each with the fields of `kind`."""
+    """A table of tables with names of the user's own."""
 
-    kind: type[Any]
-    name: Callable[[object], str]
+    each: Section | Entries
+    name: Rule[[object], str]
     about: str
 
 
-Key = Value | Entries | Section | Named
+Key = Value | Entries | Section | Named | Unused
 
 
 def key(spec: Key, default: object = None) -> Any:
@@ -82,24 +141,22 @@ class Reading(Generic[T]):
     verdicts: tuple[Verdict, ...]
 
 
-def read(kind: type[T], tree: Mapping[str, object], sources: Mapping[Path, str], ignored: frozenset[str]) -> Reading[T]:
-    """Read a merged document; `ignored` are dotted names that are known and have no effect here."""
-    reader = _Reader(sources, ignored, [])
+def read(kind: type[T], tree: Mapping[str, object], sources: Mapping[Path, str]) -> Reading[T]:
+    """Read a merged document; `sources` says where each of its keys comes from."""
+    reader = _Reader(sources, [])
     value, accepted = reader.section(kind, (), tree)
     failed = any(verdict.level == "error" for verdict in reader.verdicts)
     return Reading(None if failed else value, accepted, tuple(reader.verdicts))
 
 
-def dotted(path: Path) -> str:
+def dotted(path: Path, *, below: str = "settings") -> str:
     """Return a path as it stands in TOML, `settings.kubernetes.node-labels."example.com/team"`."""
-    bare = (part if part.replace("-", "").replace("_", "").isalnum() else f'"{part}"' for part in path)
-    return ".".join(("settings", *bare))
+    return ".".join((below, *(part if _BARE.fullmatch(part) else json.dumps(part[:_LONGEST_KEY]) for part in path)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
     sources: Mapping[Path, str]
-    ignored: frozenset[str]
     verdicts: list[Verdict]
 
     def section(self, kind: type[T], path: Path, table: Mapping[str, object]) -> tuple[T, dict[str, Any]]:
@@ -109,8 +166,9 @@ class _Reader:
         for name, (target, spec, default) in known.items():
             found = self._key(spec, (*path, name), table.get(name), default)
             if found is not None:
-                values[target], accepted[name] = found
-            elif default not in {None, "", ()} and isinstance(spec, Value):
+                values[target], said = found
+                accepted |= {name: said} if said != {} else {}
+            elif default not in _NOTHING and isinstance(spec, Value) and spec.applied:
                 accepted[name] = default
         self._name_strangers(path, table, list(known))
         return kind(**values), accepted
@@ -118,10 +176,17 @@ class _Reader:
     def _key(self, spec: Key, path: Path, raw: object, default: object) -> tuple[Any, Any] | None:
         if isinstance(spec, Value):
             return self._value(spec, path, raw, default)
+        if isinstance(spec, Unused):
+            if raw is not None:
+                self._warn(path, NOT_APPLIED)
+            return None
         if raw is not None and not isinstance(raw, dict):
             self._warn(path, f"{_show(raw)} is refused: must be a table")
             raw = None
         table: Mapping[str, object] = raw or {}
+        return self._table(spec, path, table)
+
+    def _table(self, spec: Section | Named | Entries, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         if isinstance(spec, Section):
             return self.section(spec.kind, path, table)
         return self._named(spec, path, table) if isinstance(spec, Named) else self._entries(spec, path, table)
@@ -133,22 +198,29 @@ class _Reader:
                 self._say(path, level, f"missing: {spec.about}")
             return None
         try:
-            return spec.rule(raw), redact(raw) if isinstance(raw, str) else raw
-        except RefusedError as rule:
-            shown = "the value" if spec.secret else _show(raw)
-            instead = "it is ignored" if default in {None, "", ()} else f"{_show(default)} is used instead"
+            value = spec.rule(raw)
+        except RefusedError as reason:
+            shown = "the value" if spec.secret or spec.holds_secret else _show(raw)
+            instead = "it is ignored" if default in _NOTHING else f"{_show(default)} is used instead"
             rest = "" if spec.required else f"; {instead}"
-            self._say(path, level, f"{shown} is refused: must be {rule}{rest}")
+            self._say(path, level, f"{shown} is refused: must be {str(reason) or spec.rule.says}{rest}")
             return None
+        if not spec.applied and value != spec.fixed:
+            self._warn(path, NOT_APPLIED)
+        return value, CUT if spec.secret and raw else _public(raw)
 
     def _entries(self, spec: Entries, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}
         for name, raw in table.items():
             try:
                 values[name] = spec.rule(name, raw)
-            except RefusedError as rule:
-                self._warn((*path, name), f"{_show(raw)} is refused: must be {rule}; it is left out")
-        return values, {name: table[name] for name in values}
+            except RefusedError as reason:
+                shown = "the value" if spec.secret else _show(raw)
+                must = str(reason) or spec.rule.says
+                self._warn((*path, name), f"{shown} is refused: must be {must}; it is left out")
+        if values and not spec.applied:
+            self._warn(path, NOT_APPLIED)
+        return values, {name: CUT if spec.secret else _public(table[name]) for name in values}
 
     def _named(self, spec: Named, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}
@@ -156,24 +228,20 @@ class _Reader:
         for name, raw in table.items():
             try:
                 spec.name(name)
-            except RefusedError as rule:
-                self._warn((*path, name), f"the name is refused: must be {rule}; it is left out")
+            except RefusedError:
+                self._warn((*path, name), f"the name is refused: must be {spec.name.says}; it is left out")
                 continue
             if isinstance(raw, dict):
-                values[name], accepted[name] = self.section(spec.kind, (*path, name), raw)
+                values[name], accepted[name] = self._table(spec.each, (*path, name), raw)
             else:
                 self._warn((*path, name), f"{_show(raw)} is refused: must be a table; it is left out")
         return values, accepted
 
     def _name_strangers(self, path: Path, table: Mapping[str, object], known: list[str]) -> None:
         for name in table:
-            if name in known:
-                continue
-            if ".".join((*path, name)) in self.ignored:
-                self._warn((*path, name), "accepted, not applied: it has no effect on this image")
-                continue
-            near = difflib.get_close_matches(name[:_LONGEST_SHOWN], known, 1)
-            self._warn((*path, name), "unknown key, ignored" + (f"; did you mean {near[0]}?" if near else ""))
+            if name not in known:
+                # Comparing takes time; of thousands of strangers nobody reads the last ones.
+                self._warn((*path, name), unknown(name, known if len(self.verdicts) < MOST_COMPARED else ()))
 
     def _warn(self, path: Path, message: str) -> None:
         self._say(path, "warning", message)
@@ -181,6 +249,21 @@ class _Reader:
     def _say(self, path: Path, level: str, message: str) -> None:
         source = self.sources.get(path, "user data")
         self.verdicts.append(Verdict(dotted(path), level, message, source))
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Say that a key is unknown, and which known one is meant, probably."""
+    near = difflib.get_close_matches(name[:_LONGEST_SHOWN], list(known), 1)
+    return "unknown key, ignored" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _public(raw: object) -> object:
+    """Return a value as it was written, without what looks like a secret."""
+    if isinstance(raw, str):
+        return redact(raw)
+    if isinstance(raw, list):
+        return [_public(each) for each in raw]
+    return {name: _public(each) for name, each in raw.items()} if isinstance(raw, dict) else raw
 
 
 def _show(raw: object) -> str:
@@ -193,4 +276,4 @@ def _show(raw: object) -> str:
     if isinstance(raw, str):
         text = ascii(redact(raw))
         return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…'"
-    return {dict: "a table", list: "a list", float: "a fraction"}.get(type(raw), "a date or time")
+    return _KINDS.get(type(raw), "a date or time")

@@ -3,105 +3,76 @@
 Names are those of Bottlerocket's TOML; the dataclasses are the table.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.configure import certificates, rules, schema
-from agent.configure.certificates import Certificate
-from agent.configure.ignored import NOT_APPLIED
-from agent.configure.schema import Entries, Named, Section, Value, key
-from agent.configure.userdata import Document, merge
+from agent.configure import consistency, kubelet_fields, rules, schema
+from agent.configure.kubernetes import Kubernetes
+from agent.configure.merging import Document, merge
+from agent.configure.schema import Entries, Named, Section, Unused, key
+from agent.configure.tables import (
+    Aws,
+    BootstrapCommand,
+    Bundle,
+    Console,
+    Containerd,
+    ContainerRegistry,
+    ContainerRuntime,
+    Dns,
+    Kernel,
+    Kubelet,
+    LocalStorage,
+    NetworkTable,
+    Ntp,
+)
 from agent.model import Verdict
 
-_INT32 = (1 << 31) - 1
 # A document of a megabyte may hold thousands of bad keys; nobody reads them all, and a status file has its limit.
 _MOST_VERDICTS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Kubernetes:
-    """[settings.kubernetes]."""
-
-    api_server: str = key(Value(rules.api_server, "the https URL of the cluster's API server", required=True))
-    cluster_certificate: tuple[Certificate, ...] = key(
-        Value(certificates.read_some, "base64 of the cluster's CA certificate in PEM", required=True)
-    )
-    cluster_name: str = key(Value(rules.cluster_name, "the name of the EKS cluster", required=True))
-    cluster_dns_ip: tuple[rules.Address, ...] = key(
-        Value(rules.addresses, "the cluster's DNS service, which also tells its IP family"), ()
-    )
-    cluster_domain: str = key(Value(rules.domain, "the cluster's DNS domain", kubelet="clusterDomain"), "cluster.local")
-    max_pods: int = key(Value(rules.integer(1, _INT32), "pods the node takes", kubelet="maxPods"), 110)
-    node_labels: Mapping[str, str] = key(Entries(rules.label, "labels kubelet registers the node with"))
-    node_taints: Mapping[str, tuple[rules.Taint, ...]] = key(
-        Entries(rules.taints, "taints kubelet registers the node with")
-    )
-    log_level: int = key(Value(rules.integer(0, 10), "how much kubelet logs"), 2)
-    server_tls_bootstrap: bool = key(
-        Value(rules.boolean, "ask the cluster for kubelet's serving certificate", kubelet="serverTLSBootstrap"),
-        default=True,
-    )
-    # EKS Auto Mode raised the rate of image pulls over kubelet's 5 and 10.
-    registry_qps: int = key(Value(rules.integer(0, _INT32), "image pulls a second", kubelet="registryPullQPS"), 25)
-    registry_burst: int = key(Value(rules.integer(0, _INT32), "image pulls at once", kubelet="registryBurst"), 50)
-    event_qps: int | None = key(Value(rules.integer(0, _INT32), "Events a second", kubelet="eventRecordQPS"))
-    event_burst: int | None = key(Value(rules.integer(0, _INT32), "Events at once", kubelet="eventBurst"))
-    kube_api_qps: int | None = key(Value(rules.integer(1, _INT32), "API requests a second", kubelet="kubeAPIQPS"))
-    kube_api_burst: int | None = key(Value(rules.integer(1, _INT32), "API requests at once", kubelet="kubeAPIBurst"))
-    container_log_max_size: str | None = key(
-        Value(rules.quantity, "size at which a container's log is rotated", kubelet="containerLogMaxSize")
-    )
-    container_log_max_files: int | None = key(
-        Value(rules.integer(2, 1000), "files kept of a container's log", kubelet="containerLogMaxFiles")
-    )
-    cpu_cfs_quota_enforced: bool | None = key(
-        Value(rules.boolean, "enforce the CPU limits of pods", kubelet="cpuCFSQuota")
-    )
-    pod_pids_limit: int | None = key(
-        Value(rules.integer(1, 1 << 22), "processes a pod may have", kubelet="podPidsLimit")
-    )
-    seccomp_default: bool | None = key(
-        Value(rules.boolean, "RuntimeDefault seccomp for pods that say nothing", kubelet="seccompDefault")
-    )
-    allowed_unsafe_sysctls: tuple[str, ...] | None = key(
-        Value(rules.sysctls, "sysctls that pods may set", kubelet="allowedUnsafeSysctls")
-    )
-    eviction_hard: Mapping[str, str] = key(Entries(rules.eviction, "when pods are evicted at once"))
-    kube_reserved: Mapping[str, str] = key(
-        Entries(rules.reservation, "what kubelet and containerd keep for themselves")
-    )
-    system_reserved: Mapping[str, str] = key(
-        Entries(rules.reservation, "what the host keeps for itself", kubelet="systemReserved")
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """[settings.network]."""
-
-    hostname: str | None = key(Value(rules.host_name, "the host name; it is not the node name"))
-    https_proxy: str = key(Value(rules.proxy, "proxy of containerd, kubelet and uploads", secret=True), "")
-    no_proxy: tuple[str, ...] = key(Value(rules.no_proxy, "what is reached without the proxy"), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """[settings.pki.NAME]."""
-
-    data: tuple[Certificate, ...] = key(
-        Value(certificates.read, "base64 of the bundle in PEM; empty switches it off", secret=True), ()
-    )
-    trusted: bool = key(Value(rules.boolean, "trust the certificates; else distrust them"), default=False)
+_CURE = "; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """[settings]."""
 
-    kubernetes: Kubernetes = key(Section(Kubernetes))  # noqa: RUF009 - a field
-    network: Network = key(Section(Network))  # noqa: RUF009 - a field
-    pki: Mapping[str, Bundle] = key(Named(Bundle, rules.identifier, "certificate bundles"))
+    kubernetes: Kubernetes = key(Section(Kubernetes))
+    network: NetworkTable = key(Section(NetworkTable))
+    pki: Mapping[str, Bundle] = key(Named(Section(Bundle), rules.identifier, "certificate bundles"))
+    dns: Dns = key(Section(Dns))
+    ntp: Ntp = key(Section(Ntp))
+    aws: Aws = key(Section(Aws))
+    container_registry: ContainerRegistry = key(Section(ContainerRegistry))
+    container_runtime: ContainerRuntime = key(Section(ContainerRuntime))
+    kernel: Kernel = key(Section(Kernel))
+    bootstrap_commands: Mapping[str, BootstrapCommand] = key(
+        Named(Section(BootstrapCommand), rules.identifier, "what Karpenter sends for the instance store")
+    )
+    kubelet: Kubelet = key(Section(Kubelet))
+    containerd: Containerd = key(Section(Containerd))
+    environment: Mapping[str, Mapping[str, str]] = key(
+        Named(
+            Entries(rules.variable, "variables", "/etc/node-agent/environment", secret=True),
+            rules.unit_name,
+            "variables of a service; those of `default` are for every one",
+        )
+    )
+    local_storage: LocalStorage = key(Section(LocalStorage))
+    console: Console = key(Section(Console))
+    autoscaling: None = key(Unused("waiting for a warm pool"))
+    boot: None = key(Unused("the kernel's command line"))
+    bootstrap_containers: None = key(Unused("containers before kubelet; this image runs none"))
+    cloudformation: None = key(Unused("signals to CloudFormation"))
+    container_runtime_plugins: None = key(Unused("plug-ins of containerd"))
+    ecs: None = key(Unused("Amazon ECS"))
+    host_containers: None = key(Unused("containers of the host; this image runs none"))
+    metrics: None = key(Unused("metrics to Bottlerocket's makers"))
+    motd: None = key(Unused("the message at login; nobody logs in"))
+    nvidia_container_runtime: None = key(Unused("NVIDIA's container runtime"))
+    oci_defaults: None = key(Unused("defaults of the OCI specification; see containerd.base-runtime-spec"))
+    oci_hooks: None = key(Unused("OCI hooks"))
+    updates: None = key(Unused("updates in place; a node is replaced instead"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +86,36 @@ class Checked:
 
 def check(documents: Sequence[Document]) -> Checked:
     """Merge documents in their order, then validate what came of it."""
-    problems = tuple(document.problem for document in documents if document.problem is not None)
+    usable = any(document.settings for document in documents)
+    found = [verdict for document in documents for verdict in _said(document, usable=usable)]
     merged = merge(documents)
-    reading = schema.read(Settings, merged.settings, merged.sources, NOT_APPLIED)
-    if not problems:
-        return Checked(reading.value, reading.accepted, _errors_first(reading.verdicts))
-    # A key may be missing only because its document could not be read: one error is enough.
-    others = tuple(verdict for verdict in reading.verdicts if not verdict.message.startswith("missing"))
-    return Checked(None, reading.accepted, _errors_first(problems + others))
+    reading = schema.read(Settings, merged.settings, merged.sources)
+    if reading.value is None or any(verdict.level == "error" for verdict in found):
+        return Checked(None, reading.accepted, _errors_first([*found, *_causes(reading.verdicts, found)]))
+    kubernetes, gave_way = consistency.settled(reading.value.kubernetes, merged.sources)
+    accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
+    strange = kubelet_fields.remarks(reading.value.kubelet.config, merged.sources)
+    verdicts = _errors_first([*found, *reading.verdicts, *gave_way.values(), *strange])
+    return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts)
 
 
-def _errors_first(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:
+    """Give what is to say of a document; what is not run is an error where nothing else configures the node."""
+    if document.problem is not None:
+        yield document.problem
+    if document.unread:
+        level, cure = ("warning", "") if usable else ("error", _CURE)
+        yield Verdict("", level, f"{document.unread}, which is not run{cure}", document.source)
+    yield from document.remarks
+
+
+def _causes(verdicts: Sequence[Verdict], found: Sequence[Verdict]) -> Iterator[Verdict]:
+    """Leave out keys that may be missing only because their document cannot be read: one error is enough."""
+    unreadable = any(verdict.level == "error" for verdict in found)
+    return (verdict for verdict in verdicts if not (unreadable and verdict.message.startswith("missing")))
+
+
+def _errors_first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     ordered = sorted(verdicts, key=lambda verdict: verdict.level != "error")
     left = len(ordered) - _MOST_VERDICTS
     if left <= 0:

@@ -10,6 +10,8 @@ from agent.configure.settings import Settings
 from agent.model import FileSpec, Verdict
 
 STORE = "/etc/ssl/certs/ca-certificates.crt"
+# Beside the store Go loads every file of these (crypto/x509, root_linux.go), and OpenSSL looks for links by hash.
+SCANNED = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 
 
 def files(settings: Settings, public_bundle: str | None) -> list[FileSpec]:
@@ -18,10 +20,20 @@ def files(settings: Settings, public_bundle: str | None) -> list[FileSpec]:
     The cluster's CA is not in it: it signs for the API server, and nothing else is to believe it.
     """
     chosen = _chosen(settings)
-    distrusted = {certificate.fingerprint for certificate in _certificates(settings, trusted=False)}
-    public = _without(public_bundle or "", distrusted) if distrusted else public_bundle or ""
-    added = "".join(certificate.pem for mark, certificate in chosen.items() if mark not in distrusted)
+    marks = distrusted(settings)
+    public = _without(public_bundle or "", marks) if marks else public_bundle or ""
+    added = "".join(certificate.pem for mark, certificate in chosen.items() if mark not in marks)
     return [FileSpec(STORE, (public + added).encode())] if public or added else []
+
+
+def distrusted(settings: Settings) -> frozenset[str]:
+    """Return the fingerprints of what must not be believed."""
+    return frozenset(certificate.fingerprint for certificate in _certificates(settings, trusted=False))
+
+
+def betrays(pem: str, marks: frozenset[str]) -> bool:
+    """Whether a file holds one of the certificates with these fingerprints."""
+    return any(Certificate(der, is_authority=True).fingerprint in marks for der in certificates.blocks(pem))
 
 
 def remarks(settings: Settings, public_bundle: str | None, now: datetime) -> Iterator[Verdict]:
@@ -55,6 +67,6 @@ def _certificates(settings: Settings, *, trusted: bool) -> Iterator[Certificate]
             yield from bundle.data
 
 
-def _without(bundle: str, distrusted: set[str]) -> str:
+def _without(bundle: str, marks: frozenset[str]) -> str:
     found = (Certificate(der, is_authority=True) for der in certificates.blocks(bundle))
-    return "".join(certificate.pem for certificate in found if certificate.fingerprint not in distrusted)
+    return "".join(certificate.pem for certificate in found if certificate.fingerprint not in marks)

@@ -1,92 +1,176 @@
-"""Decodes user data, which anybody may have written: bytes in, a document or the reason why there is none out."""
+"""Decodes user data, which anybody may have written: bytes in, documents or the reason why there is none out."""
 
+import base64
+import binascii
 import gzip
 import io
 import re
-import tomllib
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-from agent.configure.schema import Path
+from agent.configure import lift, objects
+from agent.configure.merging import Document
+from agent.configure.texts import UnreadableError, read_json, read_toml
 from agent.model import Verdict
 
 # EC2 takes 16 KiB; local files and what gzip hides in 16 KiB may be larger, within reason.
 LIMIT = 1 << 20
-_DEEPEST = 16
-_TOO_DEEP = f"nested deeper than {_DEEPEST} levels"
+# gzip in base64 in gzip is the most that tools are seen to make of it.
+_MOST_WRAPPINGS = 4
 _GZIP = b"\x1f\x8b"
-# A key of many parts, `a.a.a.…`, at the begin of a line or of an inline table: tomllib takes memory in the square of
-# their number.
-_LONG_KEY = re.compile(
-    r"""(?:^[ \t]*\[{0,2}|[{,])[ \t]*(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""",
-    re.MULTILINE,
-)
-# What people also launch instances with, by how it begins.
-_OTHER_FORMS = {
+# Possessive (`++`), as what is repeated could otherwise be divided in ways that grow with the square of the input.
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]++={0,2}+\s*+")
+_HEADER = re.compile(r"\s*+[A-Za-z-]++:")
+_MULTIPART = re.compile(r"^content-type:\s*+multipart/", re.IGNORECASE | re.MULTILINE)
+_TOML = re.compile(r"""^[ \t]*+\[{0,2}+[ \t]*+["']?settings["']?[ \t]*+[].=]""", re.MULTILINE)
+_MANIFEST = re.compile(r"^[ \t]*+(apiVersion|kind|\"apiVersion\"|\"kind\"):", re.MULTILINE)
+_TOML_TYPES = ("application/toml", "application/x-toml", "text/toml", "text/x-bottlerocket-toml")
+_NODE_CONFIG_TYPE = "application/node.eks.aws"
+# What people also launch instances with, by how it begins; it is said, not run.
+_NOT_RUN = {
     "#!": "a shell script",
     "#cloud-config": "a #cloud-config document",
-    "content-type:": "a MIME document",
-    "mime-version:": "a MIME document",
-    "apiversion:": "a NodeConfig document",
-    "{": "a JSON document",
+    "#include": "a cloud-init #include",
+    "#upstart": "a job of Upstart",
+    "#part-handler": "a part handler of cloud-init",
+    "## template": "a template of cloud-init",
     "<": "XML or HTML",
 }
+_BELONGS = "where Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig belongs"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One source of settings: the table below `settings`. `problem` says why it could not be read."""
+def decode(content: bytes | None, source: str) -> tuple[Document, ...]:
+    """Read what a node is sent: TOML, NodeConfig or MIME of them, each in gzip and base64 or not, in its order.
 
-    source: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    problem: Verdict | None = None
-    blank: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """Several documents as one: tables are merged key by key, anything else of a later document wins."""
-
-    settings: Mapping[str, Any]
-    sources: Mapping[Path, str]
-
-
-class _UnreadableError(ValueError):
-    """The document as a whole cannot be used; the message says why."""
-
-
-def decode(content: bytes | None, source: str) -> Document:
-    """Read Bottlerocket's TOML, in gzip or not. Nothing, or nothing but white space, is a blank document."""
+    Nothing, or nothing but white space, is a blank document.
+    """
     try:
-        text = _text(content or b"")
-        if not text.strip():
-            return Document(source, blank=True)
-        return Document(source, _settings(text))
-    except _UnreadableError as error:
-        return Document(source, problem=Verdict("", "error", str(error), source))
+        return tuple(each for found in _documents(content or b"", source) for each in lift.lifted(found))
+    except UnreadableError as error:
+        return (_unreadable(error, source),)
 
 
-def merge(documents: Iterable[Document]) -> Merged:
-    """Merge documents, later over earlier, and remember where each key comes from."""
-    settings: dict[str, Any] = {}
-    sources: dict[Path, str] = {}
-    for document in documents:
-        _lay_over(settings, document.settings, document.source, sources)
-    return Merged(settings, sources)
+def _documents(content: bytes, source: str) -> Iterator[Document]:
+    text = _text(content)
+    if not text.strip():
+        yield Document(source, blank=True)
+    elif _HEADER.match(text) and _MULTIPART.search(text):
+        yield from _multipart(text, source)
+    else:
+        yield from _one(text, source)
+
+
+def _multipart(text: str, source: str) -> Iterator[Document]:
+    from agent.configure import mime
+
+    found = mime.parts(text.lstrip().encode())
+    if found is None:
+        raise UnreadableError("a MIME document without a boundary in its Content-Type: give it one")
+    if not found:
+        yield Document(source, unread="a MIME document in which every part is blank")
+    for number, (kind, body) in enumerate(found, 1):
+        yield from _part(kind, body, f"{source}, part {number}")
+
+
+def _part(kind: str, body: bytes, source: str) -> Iterator[Document]:
+    """Give what a part holds, going by its type and, where that says nothing, by how it begins."""
+    try:
+        text = _text(body)
+        if kind in _TOML_TYPES:
+            yield _toml(text, source)
+        elif kind == _NODE_CONFIG_TYPE or _not_run(text) or _is_known(text):
+            yield from _one(text, source)
+        elif text.strip():
+            yield Document(source, unread=f"of type {kind[:80]}")
+    except UnreadableError as error:
+        yield _unreadable(error, source)
+
+
+def _one(text: str, source: str) -> Iterator[Document]:
+    stranger = _not_run(text)
+    if stranger:
+        yield Document(source, unread=stranger)
+    elif text.lstrip().startswith("{"):
+        yield _tree(read_json(text), source)
+    elif _MANIFEST.search(text) and not _TOML.search(text):
+        yield from _yaml(text, source)
+    else:
+        yield _toml(text, source)
+
+
+def _yaml(text: str, source: str) -> Iterator[Document]:
+    from agent.configure import yaml_text
+
+    trees = yaml_text.read(text)
+    for number, tree in enumerate(trees, 1):
+        yield _tree(tree, source if len(trees) == 1 else f"{source}, document {number}")
+
+
+def _tree(tree: object, source: str) -> Document:
+    if not isinstance(tree, dict):
+        raise UnreadableError(f"a list or a single value, {_BELONGS}")
+    return objects.document(tree, source) if "settings" not in tree else _settings(tree, source)
+
+
+def _toml(text: str, source: str) -> Document:
+    try:
+        tree = read_toml(text)
+    except UnreadableError as error:
+        hint = "" if _is_known(text) else f" ({_BELONGS})"
+        raise UnreadableError(f"{error}{hint}") from error
+    return _settings(tree, source)
+
+
+def _settings(tree: Any, source: str) -> Document:
+    settings = tree.get("settings")
+    if not isinstance(settings, dict):
+        raise UnreadableError("no [settings] table: put every key below [settings.kubernetes] and its like")
+    return Document(source, settings)
+
+
+def _is_known(text: str) -> bool:
+    return bool(text.lstrip().startswith("{") or _MANIFEST.search(text) or _TOML.search(text))
+
+
+def _not_run(text: str) -> str:
+    beginning = text.lstrip()[:80].lower()
+    return next((form for mark, form in _NOT_RUN.items() if beginning.startswith(mark)), "")
 
 
 def _text(content: bytes) -> str:
-    if len(content) > LIMIT:
-        raise _UnreadableError(f"larger than {LIMIT} bytes")
-    if content.startswith(_GZIP):
-        content = _unzip(content)
+    plain = _unwrap(content)
     try:
-        # Editors on Windows put a byte order mark first, and TOML has no NUL that a tool may have padded with.
-        return content.decode("utf-8-sig").rstrip("\0")
+        # Editors on Windows put a byte order mark first, and tools pad with NUL, which no format has.
+        return plain.decode("utf-8-sig").rstrip("\0")
     except UnicodeDecodeError as error:
-        raise _UnreadableError(f"not UTF-8 at byte {error.start}: send TOML text, or gzip of it") from error
+        raise UnreadableError(f"not UTF-8 at byte {error.start}: send text, or gzip or base64 of it") from error
+
+
+def _unwrap(content: bytes) -> bytes:
+    for _ in range(_MOST_WRAPPINGS):
+        if len(content) > LIMIT:
+            raise UnreadableError(f"larger than {LIMIT} bytes")
+        inner = _unzip(content) if content.startswith(_GZIP) else _from_base64(content)
+        if inner is None:
+            return content
+        content = inner
+    raise UnreadableError(f"wrapped in gzip or base64 more than {_MOST_WRAPPINGS - 1} times")
+
+
+def _from_base64(content: bytes) -> bytes | None:
+    """Return what base64 stands for, unless it is base64 by accident and stands for nothing that is known."""
+    if not _BASE64.fullmatch(content):
+        return None
+    try:
+        plain = base64.b64decode(b"".join(content.split()), validate=True)
+    except binascii.Error:
+        return None
+    if plain.startswith(_GZIP) or _BASE64.fullmatch(plain):
+        return plain
+    text = plain.decode("utf-8-sig", errors="replace")
+    is_multipart = _HEADER.match(text) and _MULTIPART.search(text)
+    return plain if is_multipart or _is_known(text) or _not_run(text) else None
 
 
 def _unzip(content: bytes) -> bytes:
@@ -94,67 +178,11 @@ def _unzip(content: bytes) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
             plain = stream.read(LIMIT + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise _UnreadableError("damaged gzip: compress it again") from error
+        raise UnreadableError("damaged gzip: compress it again") from error
     if len(plain) > LIMIT:
-        raise _UnreadableError(f"larger than {LIMIT} bytes when unpacked")
+        raise UnreadableError(f"larger than {LIMIT} bytes when unpacked")
     return plain
 
 
-def _settings(text: str) -> Mapping[str, Any]:
-    if _LONG_KEY.search(text):
-        raise _UnreadableError(_TOO_DEEP)
-    try:
-        document = tomllib.loads(text)
-    except RecursionError as error:  # tomllib recurses once a bracket
-        raise _UnreadableError(_TOO_DEEP) from error
-    except ValueError as error:  # beside TOMLDecodeError also dates and integers that Python does not take
-        raise _UnreadableError(f"not TOML: {_form(text) or _first_line(error)}") from error
-    settings = document.get("settings")
-    if not isinstance(settings, dict):
-        belongs = "put every key below [settings.kubernetes] and its like"
-        raise _UnreadableError(f"no [settings] table: {_form(text) or belongs}")
-    if _depth(settings) > _DEEPEST:
-        raise _UnreadableError(_TOO_DEEP)
-    return settings
-
-
-def _form(text: str) -> str | None:
-    beginning = text.lstrip()[:80].lower()
-    for mark, form in _OTHER_FORMS.items():
-        if beginning.startswith(mark):
-            return f"it is {form}, where Bottlerocket TOML ([settings.kubernetes] …) belongs"
-    return None
-
-
-def _first_line(error: ValueError) -> str:
-    return (str(error).splitlines() or ["?"])[0][:200]
-
-
-def _depth(tree: object) -> int:
-    """Return how deep tables and lists are nested, without recursion, as the tree may be deeper than the stack."""
-    level, deepest = [tree], 0
-    while level and deepest <= _DEEPEST:
-        deepest += 1
-        level = [child for node in level if isinstance(node, dict | list) for child in _children(node)]
-    return deepest
-
-
-def _children(node: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return node.values() if isinstance(node, dict) else node
-
-
-def _lay_over(under: dict[str, Any], over: Mapping[str, Any], source: str, sources: dict[Path, str]) -> None:
-    """Merge `over` into `under`; trees are shallow (see `_depth`), so recursion is safe."""
-
-    def lay(under: dict[str, Any], over: Mapping[str, Any], path: Path) -> None:
-        for name, value in over.items():
-            here = (*path, name)
-            sources[here] = source
-            if isinstance(value, dict):
-                before = under.get(name)
-                under[name] = dict(before) if isinstance(before, dict) else {}
-                lay(under[name], value, here)
-            else:
-                under[name] = value
-
-    lay(under, over, ())
+def _unreadable(error: UnreadableError, source: str) -> Document:
+    return Document(source, problem=Verdict("", "error", str(error), source))

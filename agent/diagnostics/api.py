@@ -11,6 +11,7 @@ COLLECTION = f"/apis/{GROUP}/{VERSION}/nodediagnostics"
 
 CATEGORIES = ("Base", "Device", "Networking", "Runtime", "System")
 ALL = "All"
+_CHUNK_MEGABYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,18 @@ class LogRequest:
 
     destination: str = field(repr=False)
     categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PacketSpec:
+    """What `spec.packetCapture` asks for, as it was written; URL and form fields are secrets."""
+
+    duration: str
+    interface: str = ""
+    expression: str = ""
+    chunk_megabytes: int = _CHUNK_MEGABYTES
+    url: str = field(default="", repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +47,15 @@ class CaptureStatus:
 
 @dataclass(frozen=True, slots=True)
 class NodeDiagnostic:
-    """A request for diagnostics of one node. `entries` are the status entries as they stand, by kind."""
+    """A request for diagnostics of one node. `entries` and `conditions` are the status as it stands, by type."""
 
     name: str
     uid: str
     generation: int
     log: LogRequest | None
-    wants_packets: bool
+    packets: PacketSpec | None = None
     entries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     def status(self, kind: str) -> CaptureStatus | None:
         """Return what the status says of `Log` or `Packet`."""
@@ -64,18 +78,16 @@ class NodeDiagnostic:
 def parse(body: Mapping[str, Any]) -> NodeDiagnostic:
     """Parse an object that the API server has checked against the CRD."""
     metadata, spec = body["metadata"], _mapping(body.get("spec"))
-    log = spec.get("logCapture")
+    log, packets = spec.get("logCapture"), spec.get("packetCapture")
+    status = _mapping(body.get("status"))
     return NodeDiagnostic(
         name=str(metadata["name"]),
         uid=str(metadata["uid"]),
         generation=int(metadata["generation"]),
         log=_log_request(log) if isinstance(log, Mapping) else None,
-        wants_packets=bool(spec.get("packetCapture")),
-        entries={
-            str(entry["type"]): entry
-            for entry in _mapping(body.get("status")).get("captureStatuses") or ()
-            if isinstance(entry, Mapping) and "type" in entry
-        },
+        packets=_packet_spec(packets) if isinstance(packets, Mapping) else None,
+        entries=_by_type(status.get("captureStatuses")),
+        conditions=_by_type(status.get("conditions")),
     )
 
 
@@ -94,6 +106,24 @@ def _log_request(body: Mapping[str, Any]) -> LogRequest:
     # Absent means all; an empty list selects nothing, as the peer has it.
     names = (ALL,) if categories is None else tuple(str(name) for name in categories)
     return LogRequest(str(body.get("destination") or ""), expand(names))
+
+
+def _packet_spec(body: Mapping[str, Any]) -> PacketSpec:
+    upload, size = _mapping(body.get("upload")), body.get("chunkSizeMB")
+    return PacketSpec(
+        duration=str(body.get("duration") or ""),
+        interface=str(body.get("interface") or ""),
+        expression=str(body.get("filter") or ""),
+        # As the peer has it: what is not positive is the default.
+        chunk_megabytes=size if isinstance(size, int) and size > 0 else _CHUNK_MEGABYTES,
+        url=str(upload.get("url") or ""),
+        fields={str(name): str(value) for name, value in _mapping(upload.get("fields")).items()},
+    )
+
+
+def _by_type(entries: object) -> dict[str, Mapping[str, Any]]:
+    found = entries if isinstance(entries, list) else []
+    return {str(entry["type"]): entry for entry in found if isinstance(entry, Mapping) and "type" in entry}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -13,6 +13,8 @@ KIND = "Log"
 REQUEST = "request.json"
 RESULT = "result.json"
 BUNDLE = "bundle.tar.gz"
+# How it ended, before that is said to the API server: what was uploaded is not uploaded again.
+ENDING = "ending.json"
 # A collection that ends without a result, such as one that brought the node down, is tried once more.
 MOST_ATTEMPTS = 2
 # The peer's limit for one collection; the collector's unit is ended somewhat later.
@@ -45,12 +47,13 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The bundle that a collection made; `failed` names the outputs that are not whole."""
+    """The bundle that a collection made; `failed` names the outputs that are not whole, `error` why there is none."""
 
     size: int
     sha256: str
     outputs: int
     failed: tuple[str, ...]
+    error: str = ""
 
     def dump(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()

@@ -1,77 +1,35 @@
-"""Diagnostics at work: gives the service the real host, makes bundles, and prints the catalogue."""
+"""Bundles at work: made of the real host, for a capture or for a person; and the catalogue.
 
-import math
+A process of its own beside `serving`: it has no network and loads no TLS.
+"""
+
 import os
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from ipaddress import ip_network
-from json import loads
 from pathlib import Path
 
-from agent import agent_version, log, loop
-from agent.diagnostics import api, bundle, capture, catalogue, destination, manifest, means
-from agent.diagnostics.capture import Made
-from agent.diagnostics.destination import Destination, Network, Verdict
+from agent import agent_version, log
+from agent.diagnostics import api, bundle, capture, catalogue, listing, manifest
+from agent.diagnostics.capture import Capture, Made
 from agent.diagnostics.manifest import About
-from agent.diagnostics.means import Means
-from agent.diagnostics.pulse import Pulse, StoppedError, now, now_text
-from agent.diagnostics.service import Service
-from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
-from agent.host import eks, files, imds, kube, status, systemd
+from agent.diagnostics.pulse import now, now_text
+from agent.errors import FailedError, SettingsError
+from agent.host import files, imds, status
 from agent.host.archive import Archive
 from agent.host.gather import Gatherer
-from agent.host.kube import Kube
-from agent.host.observer import Observer
 from agent.host.spool import FOLDER as SPOOL
 from agent.host.spool import Spool
-from agent.host.upload import CA_BUNDLE, Target, Uploader
-from agent.loop import Backoff
 
-USER = "eks-auto:node-diagnostics"
-_NAME = "diagnostics"
-_KUBECONFIG = "/etc/kubernetes/kubelet/kubeconfig"
-_KUBELET_CONFIG = "/etc/kubernetes/kubelet/config.json"
-# Addresses that a bundle may go to although the rules refuse them, separated by commas: set by a drop-in of the unit.
-_ALLOW = "NODE_AGENT_UPLOAD_ALLOW"
-# Where the peer leaves a bundle, for how long, and under which name.
-_SUPPORT = "/var/log/support"
-_SUFFIX = "-logs.tar.gz"
-_SHELF_SECONDS = 600.0
-_TOKEN_SECONDS = 8.0
 _METADATA_SECONDS = 3.0
-_READY = Backoff(first=1.0, cap=5.0)
-
-
-def serve(*, root: Path = Path("/"), collector: means.Collector | None = None) -> None:
-    """Answer this node's NodeDiagnostic object until SIGTERM."""
-    with loop.until_stopped() as stop:
-        feed = partial(systemd.notify, "WATCHDOG=1")
-        pulse = Pulse(lambda: stop.requested, feed, interval=systemd.watchdog_seconds(), clock=time.monotonic)
-        systemd.notify("READY=1", "STATUS=waiting for the kubeconfig")
-        with suppress(StoppedError):
-            cluster = loop.retry(
-                partial(_cluster, root), within=math.inf, backoff=_READY, wait=partial(_wait, stop, pulse)
-            )
-            systemd.notify(f"STATUS=watching NodeDiagnostic {cluster.node_name}")
-            _service(cluster, pulse, collector or _Collector(), root).run()
-        systemd.notify("STOPPING=1")
 
 
 def collect(capture_id: str, *, root: Path = Path("/")) -> None:
-    """Make the bundle of one capture in its folder of the spool."""
-    if not capture.is_capture_id(capture_id):
-        raise FailedError(f"{capture_id!r} is no capture ID", hint="the diagnostics daemon starts this command")
+    """Make the bundle of one capture in its folder of the spool, or leave there why there is none."""
     store = Spool(files.below(root, SPOOL))
-    content = store.read(capture_id, capture.REQUEST)
-    if content is None:
-        raise FailedError(f"the spool holds no request {capture_id}", hint="the diagnostics daemon writes it")
-    run = capture.parse(content)
+    run = _request(store, capture_id)
     folder = store.place(capture_id)
     about = About(
         agent_version=agent_version(),
@@ -82,7 +40,13 @@ def collect(capture_id: str, *, root: Path = Path("/")) -> None:
         uid=run.uid,
         generation=run.generation,
     )
-    made = _make(_Place(folder / capture.BUNDLE, folder, root), about, run.deadline_seconds, lambda _: None)
+    try:
+        made = _make(_Place(folder / capture.BUNDLE, folder, root), about, run.deadline_seconds, lambda _: None)
+    except FailedError as error:
+        # What is there of the bundle gives way to the reason.
+        (folder / capture.BUNDLE).unlink(missing_ok=True)
+        store.write(capture_id, capture.RESULT, Made(0, "", 0, (), error=str(error)).dump())
+        raise
     store.write(capture_id, capture.RESULT, made.dump())
     log.get("collect").info("bundle made", capture=capture_id, bytes=made.size, failed=len(made.failed))
 
@@ -113,7 +77,7 @@ def diagnose(categories: Sequence[str], output: Path) -> None:
 
 def list_catalogue(*, as_json: bool) -> None:
     """Print the catalogue of outputs."""
-    sys.stdout.write(catalogue.as_json() if as_json else catalogue.as_text())
+    sys.stdout.write(listing.as_json() if as_json else listing.as_text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +89,17 @@ class _Place:
     root: Path
 
 
+def _request(store: Spool, capture_id: str) -> Capture:
+    if not capture.is_capture_id(capture_id):
+        raise FailedError(f"{capture_id!r} is no capture ID", hint="the diagnostics daemon starts this command")
+    content = store.read(capture_id, capture.REQUEST)
+    if content is None:
+        raise FailedError(f"the spool holds no request {capture_id}", hint="the diagnostics daemon writes it")
+    return capture.parse(content)
+
+
 def _make(place: _Place, about: About, seconds: float, progress: Callable[[str], None]) -> Made:
-    gatherer = Gatherer(place.scratch, metadata=_metadata(), root=place.root)
+    gatherer = Gatherer(place.scratch, metadata=imds.connect(deadline=_METADATA_SECONDS).get, root=place.root)
     tools = bundle.Means(
         gather=lambda output, limit, left: gatherer.gather(output, limit=limit, seconds=left),
         clock=time.monotonic,
@@ -134,27 +107,14 @@ def _make(place: _Place, about: About, seconds: float, progress: Callable[[str],
         now=lambda: (now_text(), now().timestamp()),
         progress=progress,
     )
-    with Archive(place.archive) as archive:
-        outcomes = bundle.make(catalogue.select(about.categories), archive, tools, about, seconds=seconds)
-        sealed = archive.seal()
+    try:
+        with Archive(place.archive) as archive:
+            outcomes = bundle.make(catalogue.select(about.categories), archive, tools, about, seconds=seconds)
+            sealed = archive.seal()
+    except OSError as error:
+        message = f"cannot write the bundle below {place.scratch}: {error.strerror}"
+        raise FailedError(message, hint="see whether the data volume is full or broken") from error
     return Made(sealed.size, sealed.sha256, len(outcomes), manifest.failed(outcomes))
-
-
-def _metadata() -> Callable[[str], str | None]:
-    """Return a reader of IMDS that, once it has failed, fails at once: a bundle must not wait for each value."""
-    client = imds.connect(deadline=_METADATA_SECONDS)
-    trouble: list[AgentError] = []
-
-    def read(path: str) -> str | None:
-        if trouble:
-            raise trouble[0]
-        try:
-            return client.get(path)
-        except AgentError as error:
-            trouble.append(error)
-            raise
-
-    return read
 
 
 def _progress() -> Callable[[str], None]:
@@ -163,101 +123,3 @@ def _progress() -> Callable[[str], None]:
         sys.stderr.flush()
 
     return show if sys.stderr.isatty() else lambda _: None
-
-
-def _wait(stop: loop.Stop, pulse: Pulse, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        stop.wait(min(left, 1.0))
-        pulse()
-
-
-def _cluster(root: Path) -> kube.Cluster:
-    try:
-        return kube.read_kubeconfig(files.below(root, _KUBECONFIG))
-    except TemporaryError as error:
-        status.write(_NAME, "waiting", str(error), root=root)
-        raise
-
-
-def _service(cluster: kube.Cluster, pulse: Pulse, collector: means.Collector, root: Path) -> Service:
-    token = eks.TokenSource(imds.connect(deadline=_TOKEN_SECONDS), cluster.name)
-    client = Kube(cluster.server, str(files.below(root, cluster.ca_file)), token, USER, tick=pulse)
-    spool = Spool(files.below(root, SPOOL))
-    world = Means(
-        observer=Observer(client, api.COLLECTION, cluster.node_name),
-        api=client,
-        spool=spool,
-        collector=collector,
-        put=_Putter(client, spool, root),
-        shelf=_Shelf(spool, root),
-        publish=partial(status.write, _NAME, root=root),
-        new_id=lambda: str(uuid.uuid4()),
-    )
-    return Service(world, pulse)
-
-
-class _Collector(means.Collector):
-    """Collections as units: each in a sandbox of its own, which outlives this daemon."""
-
-    def start(self, capture_id: str) -> None:
-        systemd.start(self._unit(capture_id), wait=False)
-
-    def stop(self, capture_id: str) -> None:
-        # A collector blocked in the kernel may not end in time: it goes on alone, and its folder is removed.
-        with suppress(FailedError):
-            systemd.stop(self._unit(capture_id))
-
-    def trouble(self, capture_id: str) -> str | None:
-        found = systemd.properties(self._unit(capture_id), "ActiveState", "Job", "Result", "ExecMainStatus")
-        state = found.get("ActiveState", "active")
-        if state not in {"inactive", "failed"} or found.get("Job", "0") not in {"", "0"}:
-            return None
-        return f"{state}, result {found.get('Result')}, exit status {found.get('ExecMainStatus')}"
-
-    def _unit(self, capture_id: str) -> str:
-        return f"node-agent-collect@{capture_id}.service"
-
-
-class _Putter:
-    """Uploads, with the rules of whom a bundle may go to."""
-
-    def __init__(self, client: Kube, spool: Spool, root: Path) -> None:
-        self._client = client
-        self._spool = spool
-        self._root = root
-
-    def __call__(self, target: Destination, capture_id: str, tick: Callable[[], None]) -> Verdict:
-        refused = self._refused()
-        allowed = frozenset(os.environ.get(_ALLOW, "").split(","))
-        answer = Uploader(tick, files.below(self._root, CA_BUNDLE)).put(
-            Target(target.host, target.port, target.target),
-            self._spool.place(capture_id) / capture.BUNDLE,
-            check_peer=lambda peer, own: destination.check_peer(peer, own, refused, allowed),
-        )
-        return destination.judge(answer.status, answer.body)
-
-    def _refused(self) -> list[Network]:
-        networks = [ip_network(address) for address in self._client.addresses()]
-        config = files.read_text(files.below(self._root, _KUBELET_CONFIG))
-        servers = loads(config).get("clusterDNS", []) if config else []
-        return [*networks, *(destination.service_range(server) for server in servers)]
-
-
-class _Shelf(means.Shelf):
-    """The folder that the kubelet's log endpoint shows; a file's own time says when it goes."""
-
-    def __init__(self, spool: Spool, root: Path) -> None:
-        self._spool = spool
-        self._root = root
-
-    def keep(self, capture_id: str, node: str) -> str:
-        path = f"{_SUPPORT}/{node}{_SUFFIX}"
-        files.copy_file(self._spool.place(capture_id) / capture.BUNDLE, files.below(self._root, path), mode=0o640)
-        return path
-
-    def sweep(self) -> None:
-        for path in files.below(self._root, _SUPPORT).glob(f"*{_SUFFIX}*"):
-            with suppress(FileNotFoundError):
-                if now().timestamp() - path.lstat().st_mtime > _SHELF_SECONDS:
-                    path.unlink()

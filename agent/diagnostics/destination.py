@@ -1,11 +1,9 @@
-"""Where a bundle may go: rules of the URL, of the peer that its host turns out to be, and of the answer."""
+"""Where a bundle may go: rules of the URL, and of the peer that its host turns out to be."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import Enum, auto
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
 
@@ -17,8 +15,6 @@ Network: TypeAlias = IPv4Network | IPv6Network
 NODE = "node"
 # One PUT to S3 takes at most 5 GB.
 MOST_BYTES = 5 * 10**9
-# How long a URL that does not say when it ends is tried.
-UNKNOWN_LIFETIME = timedelta(hours=1)
 
 _HINT = "give a pre-signed https URL that takes one PUT"
 # Instance metadata, Pod Identity, the VPC's resolver and time: nothing there takes a bundle.
@@ -28,6 +24,10 @@ _NEVER = tuple(
 _LOOPBACK = tuple(map(ip_network, ("127.0.0.0/8", "::1/128")))
 # The service ranges that EKS chooses by itself (https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html).
 _EKS_SERVICE_RANGES = tuple(map(ip_network, ("10.100.0.0/16", "172.20.0.0/16")))
+# IPv4 addresses in IPv6 clothes: what a NAT64 gateway, such as a VPC's, turns back (RFC 6052).
+_NAT64 = ip_network("64:ff9b::/96")
+# Names that mean something only where they are resolved, which is not here where a proxy does it.
+_LOCAL_DOMAINS = (".localhost", ".local", ".svc", ".internal")
 _SHORTEST_SECRET = 6
 _WORD_LIMIT = 200
 
@@ -40,47 +40,41 @@ class Destination:
     port: int
     target: str = field(repr=False)
     expires: datetime | None
+    plain: bool = False
 
-    def deadline(self, now: datetime) -> datetime:
-        """Return until when an upload may be tried."""
-        return self.expires or now + UNKNOWN_LIFETIME
-
-    def scrub(self, text: str) -> str:
-        """Return text without anything that the URL's query holds, however it was written."""
+    def secrets(self) -> frozenset[str]:
+        """Return the values of the URL's query, however they may be written."""
         _, _, query = self.target.partition("?")
         values = {value for _, value in parse_qsl(query)} | {pair.partition("=")[2] for pair in query.split("&")}
-        for value in sorted(values | {unquote(value) for value in values}, key=len, reverse=True):
-            if len(value) >= _SHORTEST_SECRET:
-                text = text.replace(value, CUT)
-        return redact(text)
-
-
-class Next(Enum):
-    """What an answer means for the upload."""
-
-    DONE = auto()
-    AGAIN = auto()
-    GIVE_UP = auto()
+        return frozenset(values | {unquote(value) for value in values})
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What an answer means, and S3's own words for it."""
+class Rules:
+    """What this cluster adds to whom a bundle may never go to, and the addresses that a setting lets through."""
 
-    next: Next
-    status: int
-    code: str
-    message: str
+    networks: Collection[Network] = ()
+    hosts: Collection[str] = ()
+    allowed: Collection[str] = ()
 
 
-def parse(text: str) -> Destination:
-    """Check a destination before anything is collected for it."""
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """Return text without any of these values."""
+    for value in sorted(secrets, key=len, reverse=True):
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, CUT)
+    return redact(text)
+
+
+def parse(text: str, plain_to: Collection[str] = ()) -> Destination:
+    """Check a destination before anything is collected for it; plain http is for the addresses of a setting only."""
     try:
         url = urlsplit(text)
-        port = url.port or 443
+        plain = url.scheme == "http" and url.hostname in plain_to
+        port = url.port or (80 if plain else 443)
     except ValueError as error:
         raise SettingsError("the destination is no URL", hint=_HINT) from error
-    if problem := _problem(text, url):
+    if problem := _problem(text, url, plain=plain):
         raise SettingsError(problem, hint=_HINT)
     query = {name: values[0] for name, values in parse_qs(url.query).items()}
     signed = {name for name in query.get("X-Amz-SignedHeaders", "host").lower().split(";") if name}
@@ -90,24 +84,45 @@ def parse(text: str) -> Destination:
             hint="sign the host only, without ContentType, metadata or checksum",
         )
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    return Destination(url.hostname or "", port, target, _expiry(query))
+    return Destination(url.hostname or "", port, target, _expiry(query), plain)
 
 
-def check_peer(peer: str, own: str, refused: Iterable[Network], allowed: Iterable[str]) -> None:
-    """Refuse a peer that no bundle may go to; `own` is our address of the connection."""
-    address = ip_address(peer)
-    address = getattr(address, "ipv4_mapped", None) or address
-    if str(address) in allowed:
-        return
-    why = ""
-    if any(address in network for network in _NEVER):
-        why = "link-local or never a server"
-    elif peer == own or any(address in network for network in _LOOPBACK):
-        why = "this node itself"
-    elif any(address in network for network in refused):
-        why = "the cluster's own"
+def check_peer(peer: str, own: str, rules: Rules) -> None:
+    """Refuse a peer that no bundle may go to; `own` is our address of the connection.
+
+    Where a proxy stands between, the peer is the host as it was written, and there is no own address.
+    """
+    try:
+        address = _bare(ip_address(peer))
+    except ValueError:
+        why = _why_not_name(peer.lower().rstrip("."), rules)
+    else:
+        why = "" if str(address) in rules.allowed else _why_not(address, own, rules)
+        peer = str(address)
     if why:
-        raise FailedError(f"the destination's address {address} is refused: {why}", hint="give the URL of an S3 bucket")
+        raise FailedError(f"the destination's address {peer} is refused: {why}", hint="give the URL of an S3 bucket")
+
+
+def _bare(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address
+
+
+def _why_not(address: IPv4Address | IPv6Address, own: str, rules: Rules) -> str:
+    if any(address in network for network in _NEVER):
+        return "link-local or never a server"
+    if str(address) == own or any(address in network for network in _LOOPBACK):
+        return "this node itself"
+    return "the cluster's own" if any(address in network for network in rules.networks) else ""
+
+
+def _why_not_name(name: str, rules: Rules) -> str:
+    if name in rules.hosts:
+        return "the cluster's own"
+    return "a name of the node's own network" if "." not in name or name.endswith(_LOCAL_DOMAINS) else ""
 
 
 def service_range(cluster_dns: str) -> Network:
@@ -120,29 +135,28 @@ def service_range(cluster_dns: str) -> Network:
     return ip_network((cluster_dns, 108 if address.version == 6 else 24), strict=False)
 
 
-def judge(status: int, body: bytes) -> Verdict:
-    """Return what an answer to the PUT means."""
-    code, message = _element(body, "Code"), _element(body, "Message")
-    if 200 <= status < 300:
-        return Verdict(Next.DONE, status, code, message)
-    if 300 <= status < 400:
-        return Verdict(
-            Next.GIVE_UP, status, code, message or "redirects are not followed: use the bucket's regional endpoint"
-        )
-    transient = status in {408, 425, 429} or status >= 500 or code in {"SlowDown", "RequestTimeout"}
-    return Verdict(Next.AGAIN if transient else Next.GIVE_UP, status, code, message)
+def _problem(text: str, url: SplitResult, *, plain: bool) -> str:
+    host = url.hostname or ""
+    problems = {
+        "the destination holds characters that no URL has": not text.isascii() or not text.isprintable() or " " in text,
+        "the destination is not an https URL": url.scheme != "https" and not plain,
+        "the destination names no host": not host,
+        "the destination's host is a number, and no address as it is usually written": _is_odd_number(host),
+        "the destination has a user name or a fragment": url.username is not None or bool(url.fragment),
+    }
+    return next((problem for problem, found in problems.items() if found), "")
 
 
-def _problem(text: str, url: SplitResult) -> str:
-    if not text.isascii() or not text.isprintable() or " " in text:
-        return "the destination holds characters that no URL has"
-    if url.scheme != "https":
-        return "the destination is not an https URL"
-    if not url.hostname:
-        return "the destination names no host"
-    if url.username is not None or url.fragment:
-        return "the destination has a user name or a fragment"
-    return ""
+def _is_odd_number(host: str) -> bool:
+    """Return whether a resolver may take the host for an address that we do not see in it, such as 0x7f.1."""
+    last = host.rstrip(".").rpartition(".")[2]
+    if not (last.isdigit() or last.startswith("0x")):
+        return False
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return False
 
 
 def _expiry(query: dict[str, str]) -> datetime | None:
@@ -154,10 +168,3 @@ def _expiry(query: dict[str, str]) -> datetime | None:
         return datetime.fromtimestamp(int(query["Expires"]), UTC)
     except (KeyError, ValueError, OverflowError, OSError):
         return None
-
-
-def _element(body: bytes, name: str) -> str:
-    """Return an element of S3's error, printable and short; no XML parser sees what a stranger sent."""
-    found = re.search(rf"<{name}>([^<]*)</{name}>", body.decode(errors="replace"))
-    text = "".join(char if char.isprintable() else " " for char in found[1]) if found else ""
-    return " ".join(text.split())[:_WORD_LIMIT]

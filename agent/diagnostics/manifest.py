@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from agent.outputs import ERRORS, Outcome
+from agent.redaction import redact
 
 PATH = "manifest.json"
 ERRORS_PATH = "log-capture-errors.log"
@@ -25,7 +26,7 @@ class About:
     generation: int | None = None
 
 
-def render(about: About, outcomes: Iterable[Outcome], *, finished_at: str) -> bytes:
+def render(about: About, outcomes: Sequence[tuple[str, Outcome]], *, finished_at: str) -> bytes:
     """Return manifest.json: a row for every output of the requested categories, in the order of the bundle."""
     body = {
         "schemaVersion": _SCHEMA_VERSION,
@@ -36,7 +37,9 @@ def render(about: About, outcomes: Iterable[Outcome], *, finished_at: str) -> by
         "categories": about.categories,
         "startedAt": about.started_at,
         "finishedAt": finished_at,
-        "outputs": [_row(outcome) for outcome in outcomes],
+        "redactions": sum(outcome.redactions for _, outcome in outcomes),
+        "leftBehind": sum(outcome.left_behind for _, outcome in outcomes),
+        "outputs": [_row(category, outcome) for category, outcome in outcomes],
     }
     return (json.dumps(body, indent=1) + "\n").encode()
 
@@ -46,7 +49,7 @@ def errors(outcomes: Iterable[tuple[str, Outcome]]) -> bytes:
     blocks: dict[str, list[str]] = {}
     for category, outcome in outcomes:
         if outcome.status in ERRORS:
-            line = f"{printable(outcome.path)}: {outcome.status}: {outcome.error}"
+            line = f"{printable(outcome.path)}: {outcome.status}: {redact(printable(outcome.error))}"
             blocks.setdefault(category, []).append(line)
     lines = [line for name, rows in blocks.items() for line in (f'--- Errors in collector "{name}" ---', *rows)]
     return "".join(f"{line}\n" for line in lines).encode()
@@ -63,9 +66,10 @@ def printable(path: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(category: str, outcome: Outcome) -> dict[str, Any]:
     row = asdict(outcome)
     return {
+        "category": category,
         "path": printable(row["path"]),
         "source": printable(row["source"]),
         "status": str(row["status"]),
@@ -74,6 +78,6 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "bytesRead": row["bytes_read"],
         "bytesWritten": row["bytes_written"],
         "sha256": row["sha256"] or None,
-        "error": row["error"] or None,
+        "error": redact(printable(row["error"])) or None,
         "redactions": row["redactions"],
     }

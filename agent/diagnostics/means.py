@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agent.diagnostics.destination import Destination, Verdict
+from agent.diagnostics.answer import Verdict
+from agent.diagnostics.destination import Destination
+from agent.diagnostics.form import Form
 from agent.errors import AgentError
+from agent.packet_capture import PacketRequest
 
 
 class Observer(Protocol):
@@ -35,6 +38,8 @@ class Spool(Protocol):
 
     def captures(self) -> list[str]: ...
 
+    def names(self, capture: str) -> list[str]: ...
+
     def read(self, capture: str, name: str) -> bytes | None: ...
 
     def write(self, capture: str, name: str, content: bytes) -> None: ...
@@ -42,16 +47,27 @@ class Spool(Protocol):
     def remove(self, capture: str) -> None: ...
 
 
-class Collector(Protocol):
-    """What runs a collection outside this process."""
+class Unit(Protocol):
+    """What runs a capture outside this process, in a sandbox of its own; it outlives this one."""
 
     def start(self, capture_id: str) -> None: ...
 
     def stop(self, capture_id: str) -> None: ...
 
     def trouble(self, capture_id: str) -> str | None:
-        """Return None while the collection is under way, else how it ended."""
+        """Return None while the capture is under way, else how it ended."""
         ...
+
+
+class Sender(Protocol):
+    """Uploads the chunks of one packet capture beside everything else that goes on."""
+
+    @property
+    def running(self) -> bool: ...
+
+    def start(self, request: PacketRequest, form: Form) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 class Shelf(Protocol):
@@ -67,15 +83,27 @@ class Shelf(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Packets:
+    """What packet captures work with; `unit.stop` does not wait for the end."""
+
+    spool: Spool
+    unit: Unit
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
 class Means:
     """What the service works with."""
 
     observer: Observer
     api: Api
     spool: Spool
-    collector: Collector
+    collector: Unit
     # Uploads the bundle of a capture once; the callable runs during its waits.
     put: Callable[[Destination, str, Callable[[], None]], Verdict]
     shelf: Shelf
+    packets: Packets
     publish: Callable[[str, str], None]
     new_id: Callable[[], str]
+    # Addresses that a setting lets uploads go to, also by plain http.
+    allowed: frozenset[str] = frozenset()

@@ -1,12 +1,15 @@
 """What the object's status says of a capture: states, reasons and messages in the peer's words, and Events."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
+from agent.diagnostics import conditions
 from agent.diagnostics.api import GROUP, KIND, VERSION, NodeDiagnostic
-from agent.diagnostics.capture import Capture, Made
+from agent.diagnostics.capture import Made
+from agent.errors import AgentError
 from agent.redaction import redact
 
 _MESSAGE_LIMIT = 1024
@@ -15,6 +18,19 @@ _MOST_NAMES = 5
 COLLECTION_FAILED = "fatal error during log collection process"
 UPLOAD_FAILED = "fatal error during log upload process"
 NODE_FAILED = "failed to write logs to file"
+
+
+class Run(Protocol):
+    """A capture of any kind, as the status names it."""
+
+    @property
+    def capture_id(self) -> str: ...
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def started_at(self) -> str: ...
 
 
 class Reason(StrEnum):
@@ -33,12 +49,34 @@ class Ending:
     reason: Reason
     text: str
 
+    def dump(self) -> bytes:
+        return json.dumps([self.kind, self.reason, self.text]).encode()
+
+
+def parse_ending(content: bytes) -> Ending | None:
+    """Parse an ending that was written down; None where it is not one of ours."""
+    try:
+        kind, reason, text = json.loads(content)
+        return Ending(str(kind), Reason(reason), str(text))
+    except (ValueError, TypeError):
+        return None
+
 
 def message(head: str, details: Mapping[str, object]) -> str:
     """Return the peer's text, then `; key=value` for each detail that has a value; at most 1 KiB, no secrets."""
-    words = [head, *(f"{key}={_one_line(value)}" for key, value in details.items() if value not in {"", None})]
-    text = redact("; ".join(words))
+    said = words(details)
+    text = redact(f"{head}; {said}" if said else head)
     return text.encode()[:_MESSAGE_LIMIT].decode(errors="ignore")
+
+
+def words(details: Mapping[str, object]) -> str:
+    """Return `key=value` for each detail that has a value, in one line."""
+    return "; ".join(f"{key}={_one_line(value)}" for key, value in details.items() if value not in {"", None})
+
+
+def cause(error: AgentError) -> dict[str, object]:
+    """Return the details of a message that say why something did not work."""
+    return {"error": error.message, "hint": error.hint}
 
 
 def delivered(made: Made) -> tuple[Reason, str]:
@@ -61,17 +99,17 @@ def contents(made: Made) -> dict[str, object]:
     return {"failed": failed, "outputs": made.outputs, "bytes": made.size, "sha256": made.sha256}
 
 
-def running(capture: Capture) -> dict[str, Any]:
+def running(kind: str, capture: Run) -> dict[str, Any]:
     """Return the status entry of a capture under way."""
     state = {
         "startedAt": capture.started_at,
         "captureID": capture.capture_id,
         "observedGeneration": capture.generation,
     }
-    return {"type": "Log", "state": {"running": state}}
+    return {"type": kind, "state": {"running": state}}
 
 
-def completed(capture: Capture, ending: Ending, *, now: str) -> dict[str, Any]:
+def completed(capture: Run, ending: Ending, *, now: str) -> dict[str, Any]:
     """Return the status entry of a capture that has ended."""
     state = {
         "reason": str(ending.reason),
@@ -84,19 +122,21 @@ def completed(capture: Capture, ending: Ending, *, now: str) -> dict[str, Any]:
     return {"type": ending.kind, "state": {"completed": state}}
 
 
-def patch(diagnostic: NodeDiagnostic, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the merge patch that sets one entry of the status, and keeps the others.
+def patch(diagnostic: NodeDiagnostic, entries: Mapping[str, Mapping[str, Any]], *, now: str) -> dict[str, Any]:
+    """Return the merge patch that makes the status say these entries, and what follows from them.
 
     The uid makes the server refuse it for an object that was deleted and made again under the same name.
     """
-    entries = {**diagnostic.entries, entry["type"]: entry}
     return {
         "metadata": {"uid": diagnostic.uid},
-        "status": {"captureStatuses": [entries[kind] for kind in sorted(entries)]},
+        "status": {
+            "captureStatuses": [entries[kind] for kind in sorted(entries)],
+            "conditions": conditions.of(diagnostic, entries, now=now),
+        },
     }
 
 
-def event(diagnostic: NodeDiagnostic, capture: Capture, what: str, text: str, *, now: str) -> dict[str, Any]:
+def event(diagnostic: NodeDiagnostic, capture: Run, what: str, text: str, *, now: str) -> dict[str, Any]:
     """Return an Event of the object; of a cluster-scoped object it lives in the namespace `default`."""
     return {
         "apiVersion": "v1",

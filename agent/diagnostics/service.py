@@ -2,39 +2,41 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from agent import log, loop
-from agent.diagnostics import api, capture, destination, report
+from agent import log
+from agent.diagnostics import api, capture, delivery, destination, report
+from agent.diagnostics.answer import Lifetime
 from agent.diagnostics.api import NodeDiagnostic
 from agent.diagnostics.capture import Begin, Capture, GiveUp, Idle, Made
-from agent.diagnostics.destination import Destination, Next, Verdict
+from agent.diagnostics.delivery import Route
+from agent.diagnostics.destination import Destination
 from agent.diagnostics.means import Means
+from agent.diagnostics.packets import Packets
 from agent.diagnostics.pulse import Pulse, StoppedError, now, now_text
-from agent.diagnostics.report import Ending, Reason
-from agent.diagnostics.writer import SupersededError, Writer
-from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
-from agent.loop import Backoff
+from agent.diagnostics.report import Ending, Reason, cause
+from agent.diagnostics.writer import SupersededError, Writer, patiently
+from agent.errors import AgentError, FailedError, SettingsError
 
 _IDLE_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
 _RESULT_SECONDS = 0.5
 _ALIVE_SECONDS = 5.0
 # systemd gives the daemon more time than this after SIGTERM; the status must be written within it.
-_LAST_WORDS_SECONDS = 8.0
+_LAST_WORDS_SECONDS = 6.0
 # The collector ends by itself at its deadline; this is for writing down what it has.
 _COLLECTOR_GRACE = 180.0
-_UPLOAD_BACKOFF = Backoff(first=1.0, cap=30.0)
 
 
 class Service:
-    """One node's captures, one after another."""
+    """One node's log captures, one after another, with its packet captures beside them."""
 
     def __init__(self, means: Means, pulse: Pulse) -> None:
         self._means = means
         self._pulse = pulse
         self._log = log.get("diagnostics")
-        self._writer = Writer(means.api, means.observer, self._pause)
+        self._writer = Writer(means.api, means.observer)
+        self._packets = Packets(means, self._writer, pulse)
         self._active: Capture | None = None
         self._looked = -math.inf
         # What this process has answered: the object that the watch shows may be older than our last patch.
@@ -42,19 +44,21 @@ class Service:
 
     def run(self) -> None:
         """Serve until the pulse says to stop."""
-        while True:
-            while self._means.observer.synced and self._step():
-                pass
-            self._means.shelf.sweep()
-            self._publish()
-            self._means.observer.wait(_IDLE_SECONDS, self._pulse)
+        try:
+            while True:
+                while self._means.observer.synced and self._step():
+                    pass
+                self._means.shelf.sweep()
+                self._publish()
+                self._means.observer.wait(_IDLE_SECONDS, self._idle_tick)
+        except StoppedError:
+            self._packets.stop()
+            raise
 
     def _step(self) -> bool:
         """Do what is to be done next, and say whether there was anything."""
+        self._packets.step()
         diagnostic = api.current(self._means.observer.current)
-        if diagnostic is not None and diagnostic.wants_packets:
-            with contextlib.suppress(SupersededError):
-                self._refuse_packets(diagnostic)
         if diagnostic is None or self._answered.get(capture.KIND) == (diagnostic.uid, diagnostic.generation):
             self._sweep(keep=None)
             return False
@@ -70,7 +74,11 @@ class Service:
     def _answer(self, diagnostic: NodeDiagnostic, run: Capture, *, fresh: bool) -> None:
         self._active = run
         try:
-            self._complete(diagnostic, run, self._outcome(diagnostic, run, fresh=fresh))
+            ending = self._written_ending(run)
+            if ending is None:
+                ending = self._outcome(diagnostic, run, fresh=fresh)
+                self._write_down(run, ending)
+            self._complete(diagnostic, run, ending)
         except SupersededError:
             self._log.info("log capture dropped: the object was deleted or edited", capture=run.capture_id)
         except StoppedError:
@@ -81,20 +89,28 @@ class Service:
             self._active = None
         self._sweep(keep=None)
 
+    def _written_ending(self, run: Capture) -> Ending | None:
+        content = self._means.spool.read(run.capture_id, capture.ENDING)
+        return None if content is None else report.parse_ending(content)
+
+    def _write_down(self, run: Capture, ending: Ending) -> None:
+        with contextlib.suppress(AgentError):  # a full disk must not keep the status from saying so
+            self._means.spool.write(run.capture_id, capture.ENDING, ending.dump())
+
     def _outcome(self, diagnostic: NodeDiagnostic, run: Capture, *, fresh: bool) -> Ending:
         assert diagnostic.log is not None  # noqa: S101 - decided on it
         stays = diagnostic.log.destination == destination.NODE
         try:
-            target = None if stays else destination.parse(diagnostic.log.destination)
+            target = None if stays else destination.parse(diagnostic.log.destination, self._means.allowed)
         except SettingsError as error:
-            return _failure(report.UPLOAD_FAILED, _cause(error))
+            return _failure(report.UPLOAD_FAILED, cause(error))
         try:
             if fresh:
                 self._means.spool.write(run.capture_id, capture.REQUEST, run.dump())
             self._say_running(diagnostic, run)
             made = self._collected(run, fresh=fresh)
         except AgentError as error:
-            return _failure(report.COLLECTION_FAILED, _cause(error))
+            return _failure(report.COLLECTION_FAILED, cause(error))
         return self._kept(made, run) if target is None else self._delivered(target, made, run)
 
     def _collected(self, run: Capture, *, fresh: bool) -> Made:
@@ -109,7 +125,10 @@ class Service:
                 self._means.spool.write(run.capture_id, capture.REQUEST, run.dump())
             self._log.info("log capture started", capture=run.capture_id, attempt=run.attempt)
             self._means.collector.start(run.capture_id)
-        return made or self._awaited(run)
+        made = made or self._awaited(run)
+        if made.error:
+            raise FailedError(made.error)
+        return made
 
     def _awaited(self, run: Capture) -> Made:
         waited = 0.0
@@ -130,7 +149,7 @@ class Service:
         try:
             path = self._means.shelf.keep(run.capture_id, run.name)
         except AgentError as error:
-            return _failure(report.NODE_FAILED, _cause(error))
+            return _failure(report.NODE_FAILED, cause(error))
         reason, head = report.kept(made, path)
         return Ending(capture.KIND, reason, report.message(head, report.contents(made)))
 
@@ -138,50 +157,20 @@ class Service:
         if made.size > destination.MOST_BYTES:
             details = {"bytes": made.size, "error": "one PUT takes 5 GB at most", "hint": "ask for fewer categories"}
             return _failure(report.UPLOAD_FAILED, details)
-        attempts = 0
-
-        def put() -> Verdict:
-            nonlocal attempts
-            attempts += 1
-            try:
-                return self._put(target, run)
-            except TemporaryError as error:
-                self._say_retrying(target.scrub(error.message))
-                raise
-
-        began = now()
-        within = (target.deadline(began) - began).total_seconds()
-        try:
-            verdict = loop.retry(put, within=within, backoff=_UPLOAD_BACKOFF, wait=self._pause)
-        except AgentError as error:
-            details = {**_cause(error), "host": target.host, "attempts": attempts}
-            return _failure(report.UPLOAD_FAILED, details, target.scrub)
-        if verdict.next is Next.DONE:
-            reason, head = report.delivered(made)
-            text = report.message(head, {**report.contents(made), "attempts": attempts})
-            return Ending(capture.KIND, reason, text)
-        details = {"status": verdict.status, "code": verdict.code, "s3": verdict.message, "host": target.host}
-        return _failure(report.UPLOAD_FAILED, details, target.scrub)
-
-    def _put(self, target: Destination, run: Capture) -> Verdict:
-        verdict = self._means.put(target, run.capture_id, self._tick)
-        if verdict.next is Next.AGAIN:
-            raise TemporaryError(f"{target.host} answered {verdict.status} {verdict.code} {verdict.message}".rstrip())
-        return verdict
-
-    def _refuse_packets(self, diagnostic: NodeDiagnostic) -> None:
-        status = diagnostic.status("Packet")
-        asked = (diagnostic.uid, diagnostic.generation)
-        done = status is not None and not status.running and status.observed_generation == diagnostic.generation
-        if done or self._answered.get("Packet") == asked:
-            return
-        run = Capture(self._means.new_id(), diagnostic.uid, diagnostic.generation, diagnostic.name, (), now_text())
-        details = {"cause": "this version of the agent captures no packets", "hint": "ask for a logCapture"}
-        text = report.message("packet capture failed.", details)
-        self._complete(diagnostic, run, Ending("Packet", Reason.FAILURE, text))
+        route = Route(target.host, target.secrets(), Lifetime(target.expires, now(), self._pulse.clock))
+        done = delivery.deliver(
+            lambda: self._means.put(target, run.capture_id, self._tick), route, self._pause, self._say_retrying
+        )
+        if done.problem:
+            ending = _failure(report.UPLOAD_FAILED, done.problem)
+            return Ending(ending.kind, ending.reason, destination.scrub(ending.text, route.secrets))
+        reason, head = report.delivered(made)
+        text = report.message(head, {**report.contents(made), "attempts": done.attempts})
+        return Ending(capture.KIND, reason, text)
 
     def _say_running(self, diagnostic: NodeDiagnostic, run: Capture) -> None:
-        self._writer.running(diagnostic, run)
+        text = f"collecting {', '.join(run.categories) or 'nothing'}"
+        patiently(lambda: self._writer.running(capture.KIND, diagnostic, run, text), self._pause)
         self._means.publish("ok", f"log capture {run.capture_id} is under way")
 
     def _say_retrying(self, why: str) -> None:
@@ -192,14 +181,15 @@ class Service:
         """Mark the capture as ended, if the API server answers soon; else the next start goes on with it."""
         head = f"{report.COLLECTION_FAILED}: log collection stopped: context canceled"
         details = {"cause": "the agent was stopped", "hint": "edit or recreate the object"}
+        stopped = Ending(capture.KIND, Reason.FAILURE, report.message(head, details))
         with contextlib.suppress(SupersededError):
-            self._complete(diagnostic, run, Ending(capture.KIND, Reason.FAILURE, report.message(head, details)))
+            self._complete(diagnostic, run, self._written_ending(run) or stopped)
         self._means.collector.stop(run.capture_id)
         self._means.spool.remove(run.capture_id)
 
     def _complete(self, diagnostic: NodeDiagnostic, run: Capture, ending: Ending) -> None:
         with self._pulse.last_words(_LAST_WORDS_SECONDS):
-            self._writer.completed(diagnostic, run, ending)
+            patiently(lambda: self._writer.completed(diagnostic, run, ending), self._pause)
         self._answered[ending.kind] = (diagnostic.uid, diagnostic.generation)
         self._means.spool.remove(run.capture_id)
         self._writer.tell(diagnostic, run, str(ending.reason), ending.text)
@@ -239,7 +229,13 @@ class Service:
             self._looked = self._pulse.clock()
             self._means.shelf.sweep()
             self._means.observer.look()
+            self._packets.step()
             self._check_wanted()
+
+    def _idle_tick(self) -> None:
+        """Run while no log capture is under way; the wait itself looks for news."""
+        self._pulse()
+        self._packets.step()
 
     def _check_wanted(self) -> None:
         if self._active is not None and not self._is_wanted(self._active):
@@ -259,9 +255,5 @@ class Service:
 _SEE_COLLECTOR = "see the journal of node-agent-collect@.service"
 
 
-def _failure(head: str, details: Mapping[str, object], scrub: Callable[[str], str] = str) -> Ending:
-    return Ending(capture.KIND, Reason.FAILURE, scrub(report.message(head, details)))
-
-
-def _cause(error: AgentError) -> dict[str, object]:
-    return {"error": error.message, "hint": error.hint}
+def _failure(head: str, details: Mapping[str, object]) -> Ending:
+    return Ending(capture.KIND, Reason.FAILURE, report.message(head, details))

@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent import log, loop
-from agent.diagnostics import api, capture, report
+from agent.diagnostics import api, report
 from agent.diagnostics.api import NodeDiagnostic
-from agent.diagnostics.capture import Capture
 from agent.diagnostics.means import Api, Observer
 from agent.diagnostics.pulse import now_text
-from agent.diagnostics.report import Ending
+from agent.diagnostics.report import Ending, Run
 from agent.errors import AgentError, FailedError, TemporaryError
 from agent.loop import Backoff
 
@@ -25,28 +24,29 @@ class SupersededError(Exception):
 
 
 class Writer:
-    """Writes what has changed, and nothing else; `pause` waits, and may raise to give the writing up."""
+    """Writes what has changed, and nothing else."""
 
-    def __init__(self, server: Api, observer: Observer, pause: Callable[[float], object]) -> None:
+    def __init__(self, server: Api, observer: Observer) -> None:
         self._api = server
         self._observer = observer
-        self._pause = pause
         self._log = log.get("diagnostics")
+        # What we wrote of an object: the watch may show it as it was before, and a patch replaces the whole list.
+        self._written: tuple[str, dict[str, Mapping[str, Any]]] = ("", {})
 
-    def running(self, diagnostic: NodeDiagnostic, run: Capture) -> None:
-        """Say that a capture is under way, unless the status says so already."""
-        status = diagnostic.status(capture.KIND)
+    def running(self, kind: str, diagnostic: NodeDiagnostic, run: Run, text: str) -> None:
+        """Say that a capture is under way, unless the status says so already; TemporaryError where that fails."""
+        status = diagnostic.status(kind)
         if status is None or not status.running or status.capture_id != run.capture_id:
-            self._patch(diagnostic, report.running(run))
-            self.tell(diagnostic, run, "Started", f"collecting {', '.join(run.categories) or 'nothing'}")
+            self._patch(diagnostic, report.running(kind, run))
+            self.tell(diagnostic, run, "Started", text)
 
-    def completed(self, diagnostic: NodeDiagnostic, run: Capture, ending: Ending) -> None:
-        """Say how a capture ended."""
+    def completed(self, diagnostic: NodeDiagnostic, run: Run, ending: Ending) -> None:
+        """Say how a capture ended; TemporaryError where it cannot be said now."""
         self._patch(diagnostic, report.completed(run, ending, now=now_text()))
         said = {"kind": ending.kind, "capture": run.capture_id, "reason": str(ending.reason), "message": ending.text}
         self._log.info("capture ended", **said)
 
-    def tell(self, diagnostic: NodeDiagnostic, run: Capture, what: str, text: str) -> None:
+    def tell(self, diagnostic: NodeDiagnostic, run: Run, what: str, text: str) -> None:
         """Make an Event; one that the server refuses is not worth a second try."""
         try:
             self._api.post(_EVENTS, report.event(diagnostic, run, what, text, now=now_text()))
@@ -54,17 +54,21 @@ class Writer:
             self._log.warning("no Event was made", error=str(error))
 
     def _patch(self, diagnostic: NodeDiagnostic, entry: Mapping[str, Any]) -> None:
+        latest = api.current(self._observer.current)
+        base = latest if latest is not None and latest.uid == diagnostic.uid else diagnostic
+        written = self._written[1] if self._written[0] == base.uid else {}
+        entries = {**base.entries, **written, str(entry["type"]): entry}
         path = f"{api.COLLECTION}/{diagnostic.name}/status"
+        try:
+            self._observer.current = self._api.patch(path, report.patch(base, entries, now=now_text()))
+        except FailedError as error:
+            if getattr(error, "status", 0) in {_NOT_FOUND, _CONFLICT}:
+                raise SupersededError from error
+            # Missing RBAC, for one, is mended in the cluster while we wait.
+            raise TemporaryError(error.message, hint=error.hint) from error
+        self._written = (base.uid, {**written, str(entry["type"]): entry})
 
-        def once() -> None:
-            latest = api.current(self._observer.current)
-            base = latest if latest is not None and latest.uid == diagnostic.uid else diagnostic
-            try:
-                self._observer.current = self._api.patch(path, report.patch(base, entry))
-            except FailedError as error:
-                if getattr(error, "status", 0) in {_NOT_FOUND, _CONFLICT}:
-                    raise SupersededError from error
-                # Missing RBAC, for one, is mended in the cluster while we wait.
-                raise TemporaryError(error.message, hint=error.hint) from error
 
-        loop.retry(once, within=math.inf, backoff=_BACKOFF, wait=self._pause)
+def patiently(write: Callable[[], None], wait: Callable[[float], object]) -> None:
+    """Write however long the API server is away; `wait` may raise to give the writing up."""
+    loop.retry(write, within=math.inf, backoff=_BACKOFF, wait=wait)

@@ -20,6 +20,7 @@ class Link:
 # Causes stand before their effects: the first failure is the headline.
 CHAIN: tuple[Link, ...] = (
     Link("imds", checks_metadata.imds),
+    Link("clock", checks_metadata.time),
     Link("user-data", checks_metadata.user_data),
     Link("role", checks_metadata.role, ("imds",)),
     Link("dns", checks_api.dns, ("user-data",)),

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from agent.doctor.evidence import Configured, Evidence, Trouble
+from agent import clock
+from agent.doctor.evidence import Configured, Evidence, Metadata, Trouble
 from agent.doctor.report import Finding
 from agent.model import Verdict
 
@@ -22,6 +23,22 @@ def imds(evidence: Evidence) -> Finding:
         action = seen.hint or "see that the primary interface is up, and the instance's metadata options"
         return Finding("fail", seen.message, "", action)
     return Finding("ok", f"answers: instance {seen.instance_id} in {seen.availability_zone}")
+
+
+def time(evidence: Evidence) -> Finding:
+    """Judge the clock by what servers told of theirs."""
+    off = evidence.clock_ahead
+    if off is None:
+        told = isinstance(evidence.metadata, Metadata)
+        return Finding("ok", "no server has told its time") if told else NOT_ASKED
+    if clock.is_wrong(off):
+        return Finding(
+            "fail",
+            f"the node's clock is {clock.spoken(off)}",
+            "time is not synchronised, and AWS refuses the node's tokens until it is",
+            "allow UDP port 123 to 169.254.169.123, or set settings.ntp.time-servers; see timedatectl timesync-status",
+        )
+    return Finding("ok", f"the node's clock is right to {round(abs(off).total_seconds()) + 1} s")
 
 
 def user_data(evidence: Evidence) -> Finding:

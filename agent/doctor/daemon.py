@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from agent import clock
 from agent.doctor import chain, evidence
 from agent.doctor.evidence import Endpoint, Evidence, Identity, Metadata, Node, Role, Trouble, Unit
 from agent.doctor.report import Report, as_json
@@ -66,6 +67,16 @@ class _Instance:
     imds: Imds
     metadata: Metadata | Trouble
     role: Role | Trouble
+    clock_ahead: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the API server answered, and how far the node's clock is ahead of its."""
+
+    identity: Identity | Trouble
+    node: Node | Trouble | None = None
+    clock_ahead: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ def _gather(root: Path, imds_url: str | None) -> Evidence:
     seen = _reach(seen, cluster, run)
     instance = run.result(asked_instance, "instance metadata")
     if isinstance(instance, _Instance):
-        seen = replace(seen, metadata=instance.metadata, role=instance.role)
+        seen = replace(seen, metadata=instance.metadata, clock_ahead=instance.clock_ahead, role=instance.role)
         seen = _authenticate(seen, cluster, instance, run)
     else:
         seen = replace(seen, metadata=instance)
@@ -129,7 +140,8 @@ def _ask_imds(url: str | None) -> _Instance:
     with imds.connect(url, deadline=_IMDS_SECONDS) as client:
         instance = client.instance()
         metadata = Metadata(instance.instance_id, instance.availability_zone)
-        return _Instance(client, metadata, _attempt(partial(_ask_role, client)))
+        role = _attempt(partial(_ask_role, client))
+        return _Instance(client, metadata, role, client.clock_ahead)
 
 
 def _ask_role(client: Imds) -> Role:
@@ -169,19 +181,21 @@ def _authenticate(seen: Evidence, cluster: Cluster | Trouble, instance: _Instanc
     answers = run.result(future, cluster.server)
     if isinstance(answers, Trouble):
         return replace(seen, identity=answers)
-    return replace(seen, identity=answers[0], node=answers[1])
+    ahead = seen.clock_ahead if answers.clock_ahead is None else answers.clock_ahead
+    return replace(seen, identity=answers.identity, node=answers.node, clock_ahead=ahead)
 
 
-def _ask_api(cluster: Cluster, client: Imds) -> tuple[Identity | Trouble, Node | Trouble | None]:
+def _ask_api(cluster: Cluster, client: Imds) -> _Answers:
     with client:
         token = _attempt(lambda: eks.token(client, cluster.name))
     if isinstance(token, Trouble):
-        return replace(token, kind="token"), None
+        return _Answers(replace(token, kind="token"))
     api = Kube(cluster.server, cluster.ca_file, lambda: token.value, None)
     identity = _attempt(lambda: evidence.parse_identity(api.post(_REVIEWS, _REVIEW)))
+    ahead = clock.ahead(api.date, datetime.now(UTC))
     if isinstance(identity, Trouble):
-        return identity, None
-    return identity, _attempt(partial(_ask_node, api, cluster.node_name))
+        return _Answers(identity, clock_ahead=ahead)
+    return _Answers(identity, _attempt(partial(_ask_node, api, cluster.node_name)), ahead)
 
 
 def _ask_node(api: Kube, name: str) -> Node:

@@ -5,7 +5,7 @@ A field is the value, a `Trouble` where the probe failed, or None where nobody a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from agent.model import Verdict
@@ -110,6 +110,7 @@ class Evidence:
     statuses: Mapping[str, Status] = field(default_factory=dict)
     configured: Configured | None = None
     metadata: Metadata | Probed = None
+    clock_ahead: timedelta | None = None
     role: Role | Probed = None
     endpoint: Endpoint | Probed = None
     addresses: tuple[str, ...] | Probed = None

@@ -1,12 +1,14 @@
 """Block devices: which disks there are, what is on them, and file systems for those with nothing on them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from agent import nvme
 from agent.errors import FailedError
-from agent.host import commands, files
+from agent.host import commands, files, nvme_pages
 from agent.model import Disk
+from agent.nvme import Controller
 
 _SECTOR = 512  # of sysfs, whatever the disk's own is
 _PROBE_TIMEOUT = 30.0
@@ -14,6 +16,8 @@ _FORMAT_TIMEOUT = 240.0
 _BEGINNING = 1 << 16
 # blkid(8): nothing was found.
 _NOTHING = 2
+# There is nothing on new disks to bring into line, nor to remember while one is away.
+_NO_RESYNC: Mapping[str, tuple[str, ...]] = {"RAID10": ("--assume-clean", "--bitmap=none")}
 
 
 def read_disks(root: Path = Path("/")) -> list[Disk]:
@@ -24,7 +28,7 @@ def read_disks(root: Path = Path("/")) -> list[Disk]:
     folder = files.below(root, "/sys/block")
     mounted = {number for number, _, _ in _mounts(root)}
     found = sorted(folder.iterdir(), key=Path.resolve) if folder.is_dir() else []
-    return [_read_disk(path, mounted) for path in found if _line(path / "hidden") != "1"]
+    return [_read_disk(path, mounted, root) for path in found if _line(path / "hidden") != "1"]
 
 
 def mounted_type(mount_point: str, root: Path = Path("/")) -> str | None:
@@ -55,20 +59,49 @@ def make_ext4(device: Path, label: str) -> None:
     """Make a file system that is usable at once: inode tables and journal are cleared while it is in use."""
     argv = ["mkfs.ext4", "-q", "-m", "1", "-L", label]
     argv += ["-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1", "--", str(device)]
+    _make(argv, f"a file system on {device}")
+
+
+def make_xfs(device: Path, label: str) -> None:
+    """Make a file system without discarding the disk's blocks first, which may take minutes."""
+    _make(["mkfs.xfs", "-q", "-K", "-L", label, "--", str(device)], f"a file system on {device}")
+
+
+def make_array(array: Path, level: str, members: Sequence[Path]) -> None:
+    """Make an array of disks that hold nothing of worth, such as RAID0; its last part is its name."""
+    argv = ["mdadm", "--create", str(array), "--run", "--quiet", "--homehost=any", f"--name={array.name}"]
+    argv += [f"--level={level.lower()}", f"--raid-devices={len(members)}", *_NO_RESYNC.get(level, ())]
+    _make([*argv, *map(str, members)], f"the array {array}")
+
+
+def assemble_array(array: Path, members: Sequence[Path]) -> None:
+    """Assemble an array that was made before, if udev has not yet."""
+    if not array.exists():
+        _make(["mdadm", "--assemble", str(array), "--run", "--quiet", *map(str, members)], f"the array {array} again")
+
+
+def _make(argv: Sequence[str], what: str) -> None:
     finished = commands.run(argv, timeout=_FORMAT_TIMEOUT)
     if not finished.ok:
         said = finished.error or finished.text.strip()
-        raise FailedError(f"cannot make a file system on {device}: {said}", hint="see dmesg for errors of the disk")
+        raise FailedError(f"cannot make {what}: {said}", hint="see dmesg for errors of the disk")
 
 
-def _read_disk(path: Path, mounted: set[str]) -> Disk:
+def _read_disk(path: Path, mounted: set[str], root: Path) -> Disk:
     parts = [path, *(child for child in path.iterdir() if (child / "partition").exists())]
+    told = _controller(files.below(root, f"/dev/{path.name}"))
     return Disk(
         name=path.name,
         serial=_line(path / "device" / "serial"),
         size=int(_line(path / "size") or 0) * _SECTOR,
         in_use=any(_line(part / "dev") in mounted or _has_holders(part) for part in parts),
+        model=_line(path / "device" / "model"),
+        device_name=told.device_name if told else "",
     )
+
+
+def _controller(device: Path) -> Controller | None:
+    return nvme.parse(nvme_pages.identify(device)) if device.name.startswith("nvme") else None
 
 
 def _has_holders(part: Path) -> bool:

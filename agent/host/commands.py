@@ -8,7 +8,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, TypeAlias
+from types import TracebackType
+from typing import IO, Self, TypeAlias
 
 # Commands see neither the daemon's proxy settings nor its locale: their output is parsed, or read by an operator.
 ENVIRONMENT: Mapping[str, str] = {
@@ -20,6 +21,7 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 # A killed child that blocks in the kernel (a dead NFS mount) is left to init after this many seconds.
 _REAP_SECONDS = 2.0
+_SAID_LIMIT = 16 << 10
 
 # Takes a piece of output, and says whether it wants more.
 Sink: TypeAlias = Callable[[bytes], bool]
@@ -27,7 +29,10 @@ Sink: TypeAlias = Callable[[bytes], bool]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended; `status` is None where it did not run, was ended at its time limit, or by a signal."""
+    """How a command ended; `status` is None where it did not run, was ended at its time limit, or by a signal.
+
+    A command that blocks in the kernel cannot be ended: it is left behind, and init reaps it one day.
+    """
 
     status: int | None
     output: bytes
@@ -35,6 +40,7 @@ class Finished:
     truncated: bool = False
     timed_out: bool = False
     missing: bool = False
+    left_behind: bool = False
 
     @property
     def ok(self) -> bool:
@@ -87,6 +93,7 @@ def stream(
         )
     except OSError as error:
         return Finished(None, b"", f"cannot run {argv[0]}: {os.strerror(error.errno or 0)}", missing=_is_missing(error))
+    gone = True
     with process:
         _feed(process.stdin, stdin)
         try:
@@ -95,15 +102,81 @@ def stream(
             _end(process)
             raise
         if timed_out or truncated:
-            _end(process)
+            gone = _end(process)
             status = None
         else:
             status = process.wait()
     if timed_out:
-        return Finished(None, b"", f"{argv[0]} did not end within {timeout:g} s", truncated, timed_out=True)
+        why = f"{argv[0]} did not end within {timeout:g} s"
+        why += "" if gone else ", is blocked in the kernel, and was left behind"
+        return Finished(None, b"", why, truncated, timed_out=True, left_behind=not gone)
     if status is not None and status < 0:
         return Finished(None, b"", f"{argv[0]} was ended by {signal.Signals(-status).name}", truncated)
     return Finished(0 if truncated else status, b"", "", truncated)
+
+
+class Running:
+    """A command that goes on beside us; what it says to its standard error is kept, up to a limit."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._said = bytearray()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self.running:
+            _end(self._process)
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    @property
+    def running(self) -> bool:
+        self._listen()
+        return self._process.poll() is None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, and say whether that came."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def terminate(self, grace: float) -> None:
+        """Ask it to end, and end it after the grace period."""
+        self._process.terminate()
+        if not self.wait(grace):
+            _end(self._process)
+
+    def said(self) -> str:
+        self._listen()
+        return self._said.decode(errors="replace")
+
+    def _listen(self) -> None:
+        """Take in what it has said, so that it never waits for us to read."""
+        assert self._process.stderr is not None  # noqa: S101 - PIPE was asked for
+        while chunk := self._process.stderr.read(_SAID_LIMIT):
+            self._said = (self._said + chunk)[-_SAID_LIMIT:]
+
+
+def start(argv: Sequence[str], *, environment: Mapping[str, str] = ENVIRONMENT) -> Running:
+    """Start a command that is followed while it runs; FileNotFoundError where it is not there."""
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=dict(environment),
+        start_new_session=True,
+        bufsize=0,
+    )
+    assert process.stderr is not None  # noqa: S101 - PIPE was asked for
+    os.set_blocking(process.stderr.fileno(), False)
+    return Running(process)
 
 
 def _is_missing(error: OSError) -> bool:
@@ -134,10 +207,13 @@ def _drain(process: subprocess.Popen[bytes], sink: Sink, deadline: float) -> tup
     return False, True
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """End a command and what it started, and say whether it is gone."""
     os.killpg(process.pid, signal.SIGKILL)
     try:
         process.wait(_REAP_SECONDS)
     except subprocess.TimeoutExpired:
         # Popen's own wait on exit from the `with` block would hang with the child; it is no longer ours to wait for.
         process.returncode = -signal.SIGKILL
+        return False
+    return True

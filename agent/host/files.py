@@ -68,6 +68,47 @@ def remove_file(path: str, *, root: Path = Path("/")) -> bool:
     return True
 
 
+def remove_tree(path: str, *, root: Path = Path("/")) -> bool:
+    """Remove a file, or a folder with all that is in it, and return whether it was there.
+
+    What is mounted in it stays, with the folders above: it is somebody else's.
+    """
+    target = below(root, path)
+    if not target.is_symlink() and target.is_dir():
+        _empty(target, target.stat().st_dev)
+        with contextlib.suppress(OSError):
+            target.rmdir()
+        return True
+    return remove_file(path, root=root)
+
+
+def _empty(folder: Path, device: int) -> None:
+    for child in folder.iterdir():
+        is_folder = child.is_dir() and not child.is_symlink()
+        if child.lstat().st_dev != device:
+            continue
+        if is_folder:
+            _empty(child, device)
+        with contextlib.suppress(OSError):
+            (child.rmdir if is_folder else child.unlink)()
+
+
+@contextlib.contextmanager
+def locked(path: str, *, root: Path = Path("/")) -> Iterator[None]:
+    """Hold the lock that a file below `root` stands for, after whoever has it now; a killed process holds none."""
+    target = below(root, path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FailedError(f"cannot lock {target}: {os.strerror(error.errno or 0)}", hint=_write_hint(error)) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def below(root: Path, path: str) -> Path:
     """Return where the node's absolute `path` lies below `root`."""
     return root / path.lstrip("/")
@@ -166,3 +207,17 @@ def free_bytes(folder: Path) -> int:
     """Return how many bytes the folder's file system has left."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def space(folder: Path) -> tuple[int, int]:
+    """Return the size of the folder's file system, and how much of it is left, in bytes."""
+    found = os.statvfs(folder)
+    return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+
+
+def size(path: Path) -> int:
+    """Return a file's size in bytes, 0 where it has gone."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,5 +1,6 @@
-"""HTTP/1.1 over a TLS link: one request a connection. h11 knows the protocol, and does no I/O."""
+"""HTTP/1.1 over a link: one request a connection. h11 knows the protocol, and does no I/O."""
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from agent.host.tls import Link
 
 # How long a server may take to ask for the body, or refuse it, before the body is sent unasked (RFC 9110, 10.1.1).
 _CONTINUE_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,9 @@ class Connection:
                 self._send(h11.Data(data=chunk))
             except TemporaryError:
                 # A server that refuses a body answers and closes: its answer says more than our broken pipe.
-                if answer := self._early_answer(0.0):
-                    return answer
+                with contextlib.suppress(TemporaryError):
+                    if answer := self._early_answer(0.0):
+                        return answer
                 raise
             if answer := self._early_answer(0.0):
                 return answer
@@ -140,11 +143,20 @@ class Connection:
                 raise TemporaryError(f"{self._link.host} closed the connection without an answer")
 
     def _next(self) -> object:
-        """Return the next event of the response; what comes too slowly is an error."""
-        deadline = self._link.waits.deadline()
+        """Return the next event of the response; what comes too slowly is an error.
+
+        While the kernel still sends what we wrote, which takes minutes on a slow line, nobody can answer.
+        """
+        waits, unsent = self._link.waits, self._link.unsent()
+        deadline = waits.deadline()
         while (event := self._event()) is h11.NEED_DATA:
-            if not self._receive() and not self._link.wait(deadline):
-                raise TemporaryError(f"{self._link.host} did not answer within {self._link.waits.patience:g} s")
+            if self._receive() or self._link.wait(min(deadline, time.monotonic() + _LOOK_SECONDS)):
+                continue
+            left = self._link.unsent()
+            if left < unsent:
+                deadline, unsent = waits.deadline(), left
+            elif time.monotonic() >= deadline:
+                raise TemporaryError(f"{self._link.host} did not answer within {waits.patience:g} s")
         return event
 
     def _event(self) -> object:

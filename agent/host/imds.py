@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
-from agent import eni, imds_values, imdsv2, loop
+from agent import clock, eni, imds_values, imdsv2, loop
 from agent.eks_token import Credentials
 from agent.errors import AgentError, SettingsError, TemporaryError
 from agent.host.dial import Address
@@ -47,6 +48,8 @@ class Imds:
 
     def __init__(self, addresses: Sequence[Address], *, deadline: float = BOOT_DEADLINE) -> None:
         self.counters = Counters()
+        # How far the node's clock was ahead of the service's at its last answer; None where it has told no time.
+        self.clock_ahead: timedelta | None = None
         self._deadline = deadline
         self._transport = Transport(addresses)
         self._session = imdsv2.Session(time.monotonic)
@@ -166,6 +169,7 @@ class Imds:
             raise
         self.counters.statuses[answer.status] = self.counters.statuses.get(answer.status, 0) + 1
         self.counters.last_latency = time.monotonic() - started
+        self.clock_ahead = clock.ahead(answer.headers.get("date"), datetime.now(UTC))
         return answer
 
 

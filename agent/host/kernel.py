@@ -19,6 +19,15 @@ def memory_mib() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
+def storage_mib(folder: Path) -> int | None:
+    """Return the size of the file system that a folder is on, None where there is no such folder."""
+    try:
+        found = os.statvfs(folder)
+    except FileNotFoundError:
+        return None
+    return found.f_blocks * found.f_frsize >> 20
+
+
 def read_sysctls(keys: Iterable[str], *, folder: Path = _SYSCTLS) -> dict[str, str]:
     """Return the values of those sysctls that there are: the kernel, the namespace or the link may lack some."""
     found = {key: _read(_file(folder, key)) for key in keys}
@@ -28,6 +37,11 @@ def read_sysctls(keys: Iterable[str], *, folder: Path = _SYSCTLS) -> dict[str, s
 def apply_sysctls(values: Mapping[str, str], *, folder: Path = _SYSCTLS) -> frozenset[str]:
     """Give sysctls their values, and return those that had another; `kernel.hostname` is the host name."""
     return frozenset(key for key, value in values.items() if _apply(_file(folder, key), value))
+
+
+def apply_sysctl(key: str, value: str, *, folder: Path = _SYSCTLS) -> bool:
+    """Give one sysctl its value, and return whether it had another."""
+    return _apply(_file(folder, key), value)
 
 
 def _file(folder: Path, key: str) -> Path:
@@ -49,7 +63,7 @@ def _read(file: Path) -> str | None:
 
 def _apply(file: Path, value: str) -> bool:
     try:
-        if file.read_text().strip() == value:
+        if file.read_text().split() == value.split():
             return False
         file.write_text(f"{value}\n")
     except OSError as error:

@@ -83,6 +83,8 @@ class Kube:
         self._token = token
         self._impersonate = impersonate
         self._waits = tls.Waits(tick, _PATIENCE)
+        # The server's time when it answered last, as it wrote it.
+        self.date: str | None = None
 
     def addresses(self) -> frozenset[str]:
         """Return the addresses that the API server's name has now."""
@@ -137,7 +139,9 @@ class Kube:
         headers = self._headers({"Content-Type": content_type} if content_type else {})
         data = None if body is None else json.dumps(body).encode()
         with self._connect() as connection:
-            return connection.exchange(Request(method, target, headers), data, limit=_LIMIT)
+            response = connection.exchange(Request(method, target, headers), data, limit=_LIMIT)
+        self.date = response.headers.get("date")
+        return response
 
     def _opened(self, request: Request) -> tuple[Connection, Response]:
         connection = self._connect()
@@ -154,7 +158,7 @@ class Kube:
         except OSError as error:
             hint = "see `systemctl status node-agent-configure`"
             raise TemporaryError(f"cannot read the cluster's CA {self._ca_file}: {error}", hint=hint) from error
-        return Connection(tls.connect(self._address, context, self._waits))
+        return Connection(tls.connect(self._address, tls.Way(context), self._waits))
 
     def _renew_token(self) -> None:
         # eks.TokenSource keeps its token; a plain function makes another by itself.

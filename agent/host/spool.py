@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import FailedError
@@ -23,6 +24,13 @@ class Spool:
         try:
             return sorted(entry.name for entry in self._folder.iterdir())
         except FileNotFoundError:
+            return []
+
+    def names(self, capture: str) -> list[str]:
+        """Return the names of a capture's files."""
+        try:
+            return sorted(entry.name for entry in (self._folder / capture).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def place(self, capture: str) -> Path:
@@ -51,3 +59,26 @@ class Spool:
             shutil.rmtree(target, ignore_errors=True)
         else:
             target.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One capture's folder of a spool."""
+
+    spool: Spool
+    capture: str
+
+    def names(self) -> list[str]:
+        return self.spool.names(self.capture)
+
+    def read(self, name: str) -> bytes | None:
+        return self.spool.read(self.capture, name)
+
+    def write(self, name: str, content: bytes) -> None:
+        self.spool.write(self.capture, name, content)
+
+    def size(self, name: str) -> int:
+        return files.size(self.spool.place(self.capture) / name)
+
+    def remove(self, name: str) -> None:
+        (self.spool.place(self.capture) / name).unlink(missing_ok=True)

@@ -63,9 +63,9 @@ def start(unit: str, *, wait: bool = True, timeout: float = _TIMEOUT) -> None:
     _systemctl("start", *(() if wait else ("--no-block",)), "--", unit, timeout=timeout)
 
 
-def stop(unit: str) -> None:
-    """Stop a unit, and wait until it has stopped."""
-    _systemctl("stop", "--", unit)
+def stop(unit: str, *, wait: bool = True) -> None:
+    """Stop a unit, and wait until it has stopped; without `wait` only queue the job."""
+    _systemctl("stop", *(() if wait else ("--no-block",)), "--", unit)
 
 
 def try_restart(*units: str) -> None:

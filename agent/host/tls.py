@@ -1,13 +1,16 @@
-"""TLS links: a socket that never blocks, so that a daemon can end every wait.
+"""Links over TLS: a socket that never blocks, so that a daemon can end every wait.
 
 While anything is waited for, `tick` runs at least once a second: a daemon feeds its watchdog there, and raises to give
 the connection up.
 """
 
+import fcntl
 import os
 import select
 import socket
 import ssl
+import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +18,18 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from agent.errors import FailedError, TemporaryError
+from agent.proxies import Proxy
 
 Tick: TypeAlias = Callable[[], None]
 # Is given the peer's and our own address before a byte is sent, and raises to refuse the peer.
 CheckPeer: TypeAlias = Callable[[str, str], None]
+Context: TypeAlias = ssl.SSLContext
 
-_HTTPS = 443
+_DEFAULT_PORTS = {443: True, 80: False}
 _SLICE = 1.0
 _CHUNK = 1 << 16
+# What a proxy says to CONNECT; a longer head is not a proxy's.
+_HEAD_LIMIT = 16 << 10
 
 
 def no_tick() -> None:
@@ -52,27 +59,28 @@ class Waits:
         return time.monotonic() + self.patience
 
 
-def trusting(ca: Path) -> ssl.SSLContext:
+def trusting(ca: Path) -> Context:
     """Return a context that trusts the certificates of a file alone; OSError where it holds none.
 
     Not create_default_context(): from Python 3.13 that refuses CAs without an authority key identifier, which Go and so
     kubelet accept.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = Context(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(ca)
     return context
 
 
 class Link:
-    """An open TLS connection to a named host."""
+    """An open connection to a named host: TLS, or plain where a setting allowed it."""
 
-    def __init__(self, secured: ssl.SSLSocket, address: tuple[str, int], waits: Waits) -> None:
+    def __init__(self, opened: ssl.SSLSocket | socket.socket, address: tuple[str, int], waits: Waits) -> None:
         self.host, port = address
         bracketed = f"[{self.host}]" if ":" in self.host else self.host
         # As a Host header says it; SigV4 signs it so too.
-        self.authority = bracketed if port == _HTTPS else f"{bracketed}:{port}"
+        usual = _DEFAULT_PORTS.get(port) is isinstance(opened, ssl.SSLSocket)
+        self.authority = bracketed if usual else f"{bracketed}:{port}"
         self.waits = waits
-        self._socket = secured
+        self._socket = opened
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -84,10 +92,14 @@ class Link:
         """Return what has arrived (nothing at the end), or None where nothing has; never waits."""
         try:
             return self._socket.recv(_CHUNK)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             return None
         except OSError as error:
             raise _transport(self.host, error) from error
+
+    def unsent(self) -> int:
+        """Return how many bytes the kernel has taken and the peer has not (SIOCOUTQ, tcp(7))."""
+        return int.from_bytes(fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
     def wait(self, deadline: float) -> bool:
         """Wait for something to arrive; False where the deadline passed first."""
@@ -99,8 +111,8 @@ class Link:
         while view:
             try:
                 view = view[self._socket.send(view) :]
-            except (ssl.SSLWantWriteError, ssl.SSLWantReadError) as error:
-                writing = isinstance(error, ssl.SSLWantWriteError)
+            except (ssl.SSLWantWriteError, ssl.SSLWantReadError, BlockingIOError) as error:
+                writing = not isinstance(error, ssl.SSLWantReadError)
                 if not self.waits.until(self._socket, deadline, writing=writing):
                     raise TemporaryError(f"{self.host} took no data for {self.waits.patience:g} s") from None
             except OSError as error:
@@ -109,6 +121,8 @@ class Link:
                 deadline = self.waits.deadline()
 
     def handshake(self) -> None:
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return
         deadline = self.waits.deadline()
         while True:
             try:
@@ -123,40 +137,57 @@ class Link:
                 return
 
 
-def connect(
-    address: tuple[str, int], context: ssl.SSLContext, waits: Waits, *, check_peer: CheckPeer | None = None
-) -> Link:
-    """Connect to the first address of a host that answers; `check_peer` sees each one before TLS begins."""
-    host, port = address
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a host is reached: `context` is None for plain HTTP; a peer is looked at before a byte is sent.
+
+    A proxy resolves the host by itself: then the check sees the host as it was written, and no address of ours.
+    """
+
+    context: Context | None
+    check_peer: CheckPeer | None = None
+    proxy: Proxy | None = None
+
+
+def connect(address: tuple[str, int], way: Way, waits: Waits) -> Link:
+    """Connect to the first address of a host, or of the proxy before it, that answers."""
+    if way.proxy is not None and way.check_peer is not None:
+        way.check_peer(address[0], "")
     problem: TemporaryError | None = None
-    for family, kind, protocol, _, place in _resolve(host, port):
-        bare = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    for place in _resolve(*((way.proxy.host, way.proxy.port) if way.proxy else address)):
         try:
-            _open(bare, place, waits)
-            if check_peer is not None:
-                check_peer(bare.getpeername()[0], bare.getsockname()[0])
-            link = Link(context.wrap_socket(bare, server_hostname=host, do_handshake_on_connect=False), address, waits)
+            return _reach(place, address, way, waits)
         except TemporaryError as error:
             problem = error
-            bare.close()
-        except BaseException:
-            bare.close()
-            raise
-        else:
-            return _shaken(link)
-    raise problem or TemporaryError(f"{host} has no address")
+    raise problem or TemporaryError(f"{address[0]} has no address")
 
 
-def _shaken(link: Link) -> Link:
+_Place: TypeAlias = tuple[Any, Any, int, str, tuple[Any, ...]]
+
+
+def _reach(place: _Place, address: tuple[str, int], way: Way, waits: Waits) -> Link:
+    """Connect to one address, and agree on TLS; whatever goes wrong, the socket is closed."""
+    family, kind, protocol, _, where = place
+    opened: ssl.SSLSocket | socket.socket = socket.socket(
+        family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol
+    )
     try:
+        _open(opened, where, waits)
+        if way.proxy is not None:
+            _tunnel(opened, way.proxy, address, waits)
+        elif way.check_peer is not None:
+            way.check_peer(opened.getpeername()[0], opened.getsockname()[0])
+        if way.context is not None:
+            opened = way.context.wrap_socket(opened, server_hostname=address[0], do_handshake_on_connect=False)
+        link = Link(opened, address, waits)
         link.handshake()
     except BaseException:
-        link.close()
+        opened.close()
         raise
     return link
 
 
-def _resolve(host: str, port: int) -> list[tuple[Any, Any, int, str, tuple[Any, ...]]]:
+def _resolve(host: str, port: int) -> list[_Place]:
     try:
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except socket.gaierror as error:
@@ -171,6 +202,42 @@ def _open(bare: socket.socket, place: tuple[Any, ...], waits: Waits) -> None:
     code = bare.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise TemporaryError(f"cannot connect to {place[0]} port {place[1]}: {os.strerror(code)}")
+
+
+def _tunnel(bare: socket.socket, proxy: Proxy, address: tuple[str, int], waits: Waits) -> None:
+    """Have the proxy open a tunnel to the host (RFC 9110, 9.3.6); TLS begins only after its answer."""
+    host, port = address
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    wanted = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
+    link = Link(bare, (proxy.host, proxy.port), waits)
+    link.send(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{wanted}\r\n".encode())
+    status = _status(_head(link))
+    if 200 <= status < 300:
+        return
+    message = f"the proxy {proxy.host}:{proxy.port} answered {status} to CONNECT {authority}"
+    if status in {408, 425, 429} or status >= 500:
+        raise TemporaryError(message)
+    hint = "see the name and password in" if status == 407 else "let the proxy allow it, or see"
+    raise FailedError(message, hint=f"{hint} settings.network.https-proxy and no-proxy")
+
+
+def _head(link: Link) -> bytes:
+    head, deadline = bytearray(), link.waits.deadline()
+    while b"\r\n\r\n" not in head and len(head) < _HEAD_LIMIT:
+        came = link.receive()
+        if came == b"":
+            raise TemporaryError(f"the proxy {link.host} closed the connection without an answer")
+        if came is None and not link.wait(deadline):
+            raise TemporaryError(f"the proxy {link.host} did not answer within {link.waits.patience:g} s")
+        head += came or b""
+    return bytes(head)
+
+
+def _status(head: bytes) -> int:
+    words = head.split(maxsplit=2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+        raise TemporaryError("the proxy does not speak HTTP")
+    return int(words[1])
 
 
 def _transport(host: str, error: OSError) -> TemporaryError | FailedError:

@@ -1,18 +1,26 @@
-"""Uploads: one PUT of a file to a pre-signed URL, streamed, to a peer that has been looked at first."""
+"""Uploads: a file in one PUT or POST, streamed, to a peer that has been looked at first."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.errors import TemporaryError
 from agent.host import files, tls
 from agent.host.https import Connection, Request, Response
+from agent.proxies import Proxy
 
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _CHUNK = 1 << 17
 # S3's errors have some 500 bytes; what a hostile server sends beyond this is not read.
 _ANSWER_LIMIT = 16 << 10
-_PATIENCE = 30.0
+# Without any progress, also when S3 writes down what it got.
+_PATIENCE = 60.0
+# How slow a line may be: by this the size of a file says how long it may take at most.
+_SLOWEST = 16 << 10
+_WINDOW = 60.0
+# A line that falls below this part of its own rate has stalled; another connection may do better.
+_STALLED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,33 +30,81 @@ class Target:
     host: str
     port: int
     target: str = field(repr=False)
+    plain: bool = False
+    proxy: Proxy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A file, and what stands before and after it in the body; all but the file may be secret."""
+
+    source: Path
+    method: str = "PUT"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    before: bytes = field(default=b"", repr=False)
+    after: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Uploader:
-    """Puts files; the CA bundle is read anew for each, as configure may have changed it."""
+    """Sends files; the CA bundle is read anew for each, as configure may have changed it."""
 
     tick: tls.Tick = tls.no_tick
     ca_bundle: Path = Path(CA_BUNDLE)
 
-    def put(self, target: Target, source: Path, *, check_peer: tls.CheckPeer) -> Response:
+    def send(self, target: Target, parcel: Parcel, *, check_peer: tls.CheckPeer) -> Response:
         """Send the file once, and return the answer, whatever it is; redirects are not followed."""
+        context = None if target.plain else self._context()
+        way = tls.Way(context, check_peer, None if target.plain else target.proxy)
+        link = tls.connect((target.host, target.port), way, tls.Waits(self.tick, _PATIENCE))
+        with Connection(link) as connection:
+            length = len(parcel.before) + parcel.source.stat().st_size + len(parcel.after)
+            request = Request(parcel.method, target.target, parcel.headers)
+            return connection.upload(request, _body(parcel), length=length, limit=_ANSWER_LIMIT)
+
+    def _context(self) -> tls.Context:
         try:
-            context = tls.trusting(self.ca_bundle)
+            return tls.trusting(self.ca_bundle)
         except OSError as error:
             hint = "see `systemctl status node-agent-configure`"
             raise TemporaryError(f"cannot read the CA bundle {self.ca_bundle}: {error}", hint=hint) from error
-        waits = tls.Waits(self.tick, _PATIENCE)
-        size = source.stat().st_size
-        with Connection(tls.connect((target.host, target.port), context, waits, check_peer=check_peer)) as connection:
-            request = Request("PUT", target.target)
-            return connection.upload(request, _read(source), length=size, limit=_ANSWER_LIMIT)
 
 
-def _read(source: Path) -> Iterator[bytes]:
-    file = files.open_regular(source)
+class Pace:
+    """Whether a transfer goes on fast enough, by what it has come to so far: looked at once a minute."""
+
+    def __init__(self, now: float) -> None:
+        self._began = self._marked = now
+        self._sent = self._sent_at_mark = 0
+
+    def sent(self, count: int, now: float) -> None:
+        """Count what was taken; TemporaryError where it is too slow to go on."""
+        self._sent += count
+        window = now - self._marked
+        if window < _WINDOW:
+            return
+        least = max(_SLOWEST, _STALLED * self._sent / (now - self._began))
+        rate = (self._sent - self._sent_at_mark) / window
+        if rate < least:
+            raise TemporaryError(f"the upload has slowed to {rate:.0f} bytes/s after {self._sent} bytes")
+        self._marked, self._sent_at_mark = now, self._sent
+
+
+def _body(parcel: Parcel) -> Iterator[bytes]:
+    pace = Pace(time.monotonic())
+    for chunk in _pieces(parcel):
+        yield chunk
+        pace.sent(len(chunk), time.monotonic())
+
+
+def _pieces(parcel: Parcel) -> Iterator[bytes]:
+    file = files.open_regular(parcel.source)
     if file is None:
-        raise FileNotFoundError(source)
+        raise FileNotFoundError(parcel.source)
+    if parcel.before:
+        yield parcel.before
     with file:
         while chunk := file.read(_CHUNK):
             yield chunk
+    if parcel.after:
+        yield parcel.after

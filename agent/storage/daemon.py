@@ -1,4 +1,7 @@
-"""Puts /var on the data volume, or in memory where there is none that may be used; it never fails for that."""
+"""Puts /var on the data volume, or in memory where there is none that may be used; it never fails for that.
+
+Later in the boot, once the settings are known, makes the instance store usable where they wish it.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -8,11 +11,14 @@ from agent.errors import FailedError, TemporaryError
 from agent.host import blockdev, files, status, systemd
 from agent.loop import Backoff
 from agent.model import Disk, FileSpec
-from agent.storage import plan
-from agent.storage.plan import Format, Memory, Mount, Plan, Signature
+from agent.storage import instance_store, plan
+from agent.storage.instance_store import Layout, Target, Wish
+from agent.storage.plan import Format, Memory, Mount, Plan, Probed, Signature
 
 # Under emulation NVMe disks have been seen to come more than a minute after the first process.
 _PATIENCE = 120.0
+# How long a better choice is waited for where the only disk to format is not named as the data volume.
+_SETTLE = 10.0
 # The check of a file system that was not unmounted comes before the mount.
 _MOUNT_TIMEOUT = 240.0
 _OFTEN = Backoff(first=0.1, cap=1.0)
@@ -34,21 +40,94 @@ def prepare(root: Path = Path("/"), *, patience: float = _PATIENCE) -> None:
     _tell(chosen, root)
 
 
+def use_instance_store(root: Path = Path("/")) -> None:
+    """Make what configure wishes of the instance store's disks, and have systemd mount it.
+
+    What cannot be made is said in the status; the folders stay on the data volume then, and the node joins.
+    """
+    text = files.read_text(files.below(root, instance_store.WISH))
+    if text is None:
+        return
+    wish = instance_store.parse(text)
+    chosen = Layout(())
+    try:
+        disks = instance_store.disks(blockdev.read_disks(root))
+        chosen = instance_store.layout(wish, [(disk, _signature(_device(disk, root))) for disk in disks])
+        _use(wish, chosen, root)
+        problem = chosen.problem
+    except FailedError as error:
+        problem = error.message
+    details = instance_store.status(wish, chosen)
+    if problem:
+        log.get("storage").warning("instance store", reason=problem)
+        message = f"the instance store is not used as wished: {problem}; containers stay on {plan.MOUNT_POINT}"
+        action = "choose an instance type with local disks, or take the setting out"
+        status.write("instance-store", "degraded", message, root=root, action=action, **details)
+    else:
+        status.write("instance-store", "ok", f"{wish.strategy} on {wish.mount}", root=root, **details)
+
+
+def _use(wish: Wish, chosen: Layout, root: Path) -> None:
+    if not chosen.targets:
+        return
+    for target in chosen.targets:
+        _make(wish, target, root)
+    units = instance_store.units(wish, instance_store.mount_points(wish, chosen.targets))
+    files.write_files(units, root=root)
+    if _is_host(root):
+        systemd.reload()
+        for unit in units:
+            systemd.start(Path(unit.path).name, timeout=_MOUNT_TIMEOUT)
+
+
+def _make(wish: Wish, target: Target, root: Path) -> None:
+    """Make array and file system where they are not there; what is on the target by then is ours or nothing."""
+    device = files.below(root, target.device)
+    members = [_device(disk, root) for disk in target.members]
+    if target.device == instance_store.ARRAY:
+        for module in ("md_mod", wish.strategy.lower()):
+            systemd.start(f"modprobe@{module}.service")
+        if target.is_there:
+            blockdev.assemble_array(device, members)
+        else:
+            blockdev.make_array(device, wish.strategy, members)
+    if _signature(device) is None:
+        make = blockdev.make_xfs if wish.file_system == "xfs" else blockdev.make_ext4
+        make(device, instance_store.LABEL)
+
+
 def _choose(root: Path, patience: float) -> Plan:
     try:
-        disks = loop.retry(partial(_candidates, root), within=patience, backoff=_OFTEN)
-        return plan.decide([(disk, _signature(_device(disk, root))) for disk in disks])
+        probed = loop.retry(partial(_candidates, root), within=patience, backoff=_OFTEN)
+        if not plan.is_certain(probed):
+            probed = _settled(root, min(patience, _SETTLE)) or probed
+        return plan.decide(probed)
     except TemporaryError:
         return plan.decide([])
     except FailedError as error:
         return Memory(error.message)
 
 
-def _candidates(root: Path) -> list[Disk]:
+def _candidates(root: Path) -> list[Probed]:
     found = plan.candidates(blockdev.read_disks(root))
     if not found:
         raise TemporaryError("no data volume yet")
-    return found
+    return [(disk, _signature(_device(disk, root))) for disk in found]
+
+
+def _settled(root: Path, within: float) -> list[Probed] | None:
+    """Return the candidates once one of them is certain, or None where that does not come."""
+
+    def look() -> list[Probed]:
+        probed = _candidates(root)
+        if not plan.is_certain(probed):
+            raise TemporaryError("none of the disks is the data volume for certain")
+        return probed
+
+    try:
+        return loop.retry(look, within=within, backoff=_OFTEN)
+    except TemporaryError:
+        return None
 
 
 def _signature(device: Path) -> Signature | None:

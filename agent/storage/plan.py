@@ -14,9 +14,13 @@ GROW_UNIT = "systemd-growfs@var.service"
 _NVME = re.compile(r"nvme\d+n\d+")
 # An EBS volume's NVMe serial number is its ID without the hyphen.
 _EBS_SERIAL = "vol"
+# The place that Auto Mode, Karpenter and Bottlerocket give the data volume, /dev/xvdb or /dev/sdb.
+_DATA_NAME = "xvdb"
+# The EBS CSI driver attaches pods' volumes under two letters; such a disk is never ours to format.
+_POD_NAME = re.compile(r"xvd[a-z]{2}")
 _FILE_SYSTEMS = frozenset({"ext4", "xfs"})
 # As Bottlerocket mounts its data volume: containers' overlays have mount flags of their own.
-_OPTIONS = "nodev,noatime,nosuid"
+OPTIONS = "nodev,noatime,nosuid"
 _ACTION = "attach an empty EBS volume as second disk and reboot"
 
 
@@ -54,6 +58,8 @@ class Memory:
 
 
 Plan: TypeAlias = Format | Mount | Memory
+# A candidate, and what is on it; None means nothing.
+Probed: TypeAlias = tuple[Disk, Signature | None]
 
 
 def candidates(disks: Sequence[Disk]) -> list[Disk]:
@@ -65,27 +71,44 @@ def candidates(disks: Sequence[Disk]) -> list[Disk]:
     ]
 
 
-def decide(probed: Sequence[tuple[Disk, Signature | None]]) -> Plan:
-    """Choose among candidates, of which None means that nothing is on it: ours first, then the first empty one.
+def decide(probed: Sequence[Probed]) -> Plan:
+    """Choose among candidates: ours first, then the empty one that is called as data volumes are.
 
     A volume of a pod may be attached as well, empty or not; ours is told from it by its label.
     """
     for disk, found in probed:
         if found and found.label == LABEL and found.kind in _FILE_SYSTEMS:
             return Mount(disk, found.kind, grow=found.size is None or found.size < disk.size)
-    for disk, found in probed:
-        if found is None:
-            return Format(disk)
+    empty = [disk for disk, found in probed if found is None and not _POD_NAME.fullmatch(disk.device_name)]
+    if empty:
+        return Format(min(empty, key=_distance))
     if not probed:
         return Memory("there is no data volume")
-    carried = ", ".join(f"{disk.name} ({disk.serial}) carries {found.kind}" for disk, found in probed if found)
-    return Memory(f"{carried}, which is not ours and stays untouched")
+    return Memory(
+        f"{', '.join(_refusal(disk, found) for disk, found in probed)}, which is not ours and stays untouched"
+    )
+
+
+def is_certain(probed: Sequence[Probed]) -> bool:
+    """Whether a disk that comes later could not be a better choice: ours is there, or nothing but its name is known."""
+    chosen = decide(probed)
+    return isinstance(chosen, Mount) or (isinstance(chosen, Format) and _distance(chosen.disk) == 0)
+
+
+def _distance(disk: Disk) -> int:
+    """Return how far a disk's name is from the data volume's; one that tells no name may be it."""
+    return 0 if disk.device_name in {"", _DATA_NAME} else 1
+
+
+def _refusal(disk: Disk, found: Signature | None) -> str:
+    named = f"{disk.serial}, {disk.device_name}" if disk.device_name else disk.serial
+    return f"{disk.name} ({named}) " + (f"carries {found.kind}" if found else "is named as a pod's volume")
 
 
 def mount_unit(device: str | None, file_system: str, *, check: bool = False) -> FileSpec:
     """Return the mount unit; without a device it is memory. With `check` the file system is checked first."""
     what = device or "tmpfs"
-    options = _OPTIONS if device else f"{_OPTIONS},mode=0755"
+    options = OPTIONS if device else f"{OPTIONS},mode=0755"
     unit = ["[Unit]", "Description=Data volume", "DefaultDependencies=no"]
     if device and check:
         checker = f"systemd-fsck@{device.lstrip('/').replace('/', '-')}.service"

@@ -7,9 +7,14 @@ import json
 import os
 import sys
 
-from bench import configuring, enis, starting
+from bench import bundle, configuring, enis, starting
 
-GROUPS = {"starting": starting.rows, "configuring": configuring.rows, "enis": enis.rows}
+GROUPS = {
+    "starting": starting.rows,
+    "configuring": configuring.rows,
+    "enis": enis.rows,
+    "bundle": bundle.rows,
+}
 
 
 def main(names: list[str]) -> None:

@@ -44,7 +44,7 @@ def document(kubernetes: str = "", rest: str = "") -> str:
 
 
 def check(text: str) -> Checked:
-    return settings.check([userdata.decode(text.encode(), "user data")])
+    return settings.check(userdata.decode(text.encode(), "user data"))
 
 
 def accepted(text: str) -> Settings:

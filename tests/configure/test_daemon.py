@@ -4,15 +4,19 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from configure.samples import API_SERVER, INSTANCE, document
+from configure.killed import tree
+from configure.samples import API_SERVER, GOLDEN, INSTANCE, PEM, base64_of, document
 
-from agent.configure import daemon, kubelet
+from agent.configure import daemon, reserves
 from agent.errors import FailedError, SettingsError
 from world import imds, waiting
 from world.metadata import Fault, Metadata
@@ -72,7 +76,7 @@ def test_a_pass_renders_a_tree_and_says_who_the_node_is(tmp_path: Path, url: str
     assert body["apiServer"] == API_SERVER
     assert body["userData"] == "ok"
     config = json.loads((tmp_path / "etc/kubernetes/kubelet/config.json").read_text())
-    assert config["kubeReserved"]["cpu"] == f"{kubelet.cpu_reserve(os.cpu_count() or 1)}m"
+    assert config["kubeReserved"]["cpu"] == f"{reserves.cpu_millicores(os.cpu_count() or 1)}m"
     assert (tmp_path / "etc/hostname").read_text() == "ip-10-0-0-20.us-west-2.compute.internal\n"
     assert stat.S_IMODE((tmp_path / "etc/kubernetes/kubelet/kubeconfig").stat().st_mode) == 0o600
 
@@ -176,6 +180,152 @@ def test_a_dry_run_prints_the_difference_and_writes_nothing(
     assert '-  "maxPods": 110,' in lines
     assert '+  "maxPods": 58,' in lines
     assert snapshot(tmp_path) == before
+
+
+def test_single_files_and_hash_links_of_a_distrusted_certificate_go(
+    tmp_path: Path, url: str, metadata: Metadata
+) -> None:
+    folder = tmp_path / "etc/ssl/certs"
+    folder.mkdir(parents=True)
+    for name in ("corporate", "leaf"):
+        (folder / f"{name}.pem").write_text(PEM[name])
+    (folder / "0a1b2c3d.0").symlink_to("corporate.pem")
+    (folder / "dangling.0").symlink_to("nowhere.pem")
+    configure(tmp_path, url)
+    assert (folder / "corporate.pem").exists()
+    bundle = f'[settings.pki.bad]\ndata = "{base64_of(PEM["corporate"])}"\n'
+    metadata.set("user-data", document('cluster-dns-ip = "172.20.0.10"', bundle))
+    configure(tmp_path, url)
+    assert {path.name for path in folder.iterdir()} == {"leaf.pem", "dangling.0"}
+
+
+def identity(root: Path) -> Path:
+    return root / "var/lib/node-agent/identity.json"
+
+
+def kubelet_state(root: Path, policy: str = "none") -> Path:
+    """Lay kubelet's state out as an instance leaves it on the data volume."""
+    state = root / "var/lib/kubelet"
+    (state / "pki").mkdir(parents=True)
+    (state / "pki/kubelet-server-current.pem").write_text("of another node")
+    (state / "pods/0a1b/volumes").mkdir(parents=True)
+    (state / "cpu_manager_state").write_text(json.dumps({"policyName": policy, "checksum": 1}))
+    (root / "var/lib/containerd").mkdir(parents=True)
+    return state
+
+
+def test_another_instance_drops_what_kubelet_kept_and_keeps_the_images(
+    tmp_path: Path, url: str, metadata: Metadata
+) -> None:
+    configure(tmp_path, url)
+    state = kubelet_state(tmp_path)
+    configure(tmp_path, url)
+    assert (state / "pki/kubelet-server-current.pem").exists()
+    metadata.set("dynamic/instance-identity/document", json.dumps({**IDENTITY, "instanceId": "i-0fedcba9876543210"}))
+    body = configure(tmp_path, url)
+    assert (body["nodeName"], body["providerId"]) == ("i-0fedcba9876543210", "aws:///us-west-2a/i-0fedcba9876543210")
+    assert list(state.iterdir()) == []
+    assert (tmp_path / "var/lib/containerd").exists()
+    assert "i-0123456789abcdef0" not in "".join(
+        path.read_text() for path in (tmp_path / "etc").rglob("*") if path.is_file()
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "setting", "goes"),
+    [
+        ("none", 'cpu-manager-policy = "static"', True),
+        ("none", "max-pods = 50", True),
+        ("none", 'container-log-max-size = "20Mi"', False),
+    ],
+    ids=["policy", "reservation", "neither"],
+)
+def test_state_of_another_policy_goes(
+    tmp_path: Path, url: str, metadata: Metadata, policy: str, setting: str, goes: bool
+) -> None:
+    configure(tmp_path, url)
+    state = kubelet_state(tmp_path, policy)
+    metadata.set("user-data", document(f'cluster-dns-ip = "172.20.0.10"\n{setting}'))
+    configure(tmp_path, url)
+    assert (state / "cpu_manager_state").exists() is not goes
+    assert (state / "pki/kubelet-server-current.pem").exists()
+
+
+def test_without_a_record_only_a_state_of_another_policy_goes(tmp_path: Path, url: str) -> None:
+    state = kubelet_state(tmp_path, "static")
+    configure(tmp_path, url)
+    assert not (state / "cpu_manager_state").exists()
+    assert (state / "pki/kubelet-server-current.pem").exists()
+    assert json.loads(identity(tmp_path).read_text())["instance_id"] == "i-0123456789abcdef0"
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """Return a folder on tmpfs, for hundreds of runs: fsync(2) waits for nothing there."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def test_a_run_that_is_killed_anywhere_is_made_up_for_by_the_next(memory: Path, url: str, metadata: Metadata) -> None:
+    """The second service is another instance's, with other user data: files change and go, and so does state."""
+    resolver, server = '[settings.dns]\nname-servers = ["10.0.0.2"]', '[settings.ntp]\ntime-servers = ["10.0.0.3"]'
+    metadata.set("user-data", document('cluster-dns-ip = "172.20.0.10"\nlog-level = 4', resolver))
+    other = Metadata({**metadata.tree(), "user-data": document('cluster-dns-ip = "172.20.0.10"', server)})
+    other.set("dynamic/instance-identity/document", json.dumps({**IDENTITY, "instanceId": "i-0fedcba9876543210"}))
+    with imds.serving(other) as after:
+        argv = [sys.executable, str(Path(__file__).with_name("killed.py")), str(memory), url, after]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) > 20
+
+
+def test_runs_at_once_leave_one_tree(memory: Path, url: str) -> None:
+    configure(memory / "clean", url)
+    argv = [sys.executable, "-m", "agent", "configure", "--root", str(memory / "busy"), "--imds", url]
+    runs = [subprocess.Popen(argv, stderr=subprocess.DEVNULL) for _ in range(4)]
+    assert [run.wait(60) for run in runs] == [0] * 4
+    assert tree(memory / "busy") == tree(memory / "clean")
+    assert not list((memory / "busy").rglob(".node-agent"))
+
+
+def test_a_wrong_clock_is_waited_for_and_then_said(tmp_path: Path, url: str, metadata: Metadata) -> None:
+    metadata.clock_ahead = 3 * 3600
+    inputs = daemon.read_patiently(tmp_path, url, clock_within=1)
+    assert inputs.facts.instance.instance_id == "i-0123456789abcdef0"
+    body = status(tmp_path)
+    assert body["state"] == "waiting"
+    assert re.search(r"the node's clock is (3 h|2 h 59 min) behind", str(body["message"]))
+
+
+def test_a_clock_that_gets_right_is_waited_for_no_longer(tmp_path: Path, url: str, metadata: Metadata) -> None:
+    metadata.clock_ahead = 3 * 3600
+    report = tmp_path / "run/node-agent/configure.json"
+
+    def correct_once_it_is_said() -> None:
+        try:
+            waiting.until(report.exists, 20, "configure says what it waits for", interval=0.02)
+        finally:
+            metadata.clock_ahead = 0
+
+    corrector = threading.Thread(target=correct_once_it_is_said)
+    corrector.start()
+    daemon.read_patiently(tmp_path, url, clock_within=60)
+    corrector.join()
+    assert "clock" in str(status(tmp_path)["message"])
+
+
+def test_no_secret_of_the_user_data_is_said(
+    tmp_path: Path, url: str, metadata: Metadata, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata.set("user-data", (GOLDEN / "every-setting/user-data.toml").read_bytes())
+    configure(tmp_path, url)
+    metadata.set("user-data", document(rest='[settings.network]\nhttps-proxy = "http://u:hunter2@p:1/path"'))
+    daemon.configure(tmp_path, url, dry_run=True)
+    configure(tmp_path, url)
+    printed = capsys.readouterr()
+    said = (tmp_path / "run/node-agent/configure.json").read_text() + printed.out + printed.err
+    assert "settings.network.https-proxy" in said
+    assert "hunter2" not in said
 
 
 def test_metadata_that_refuses_is_said_in_the_status(tmp_path: Path, url: str, metadata: Metadata) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from configure.samples import FACTS, PEM, accepted, base64_of, document
 
-from agent.configure import certificates, diff, kubelet, naming, proxy, render, trust
+from agent.configure import certificates, diff, kubelet, naming, proxy, render, reserves, trust
 from agent.configure.facts import Facts
 from agent.model import FileSpec
 
@@ -35,17 +35,23 @@ def facts(**changes: object) -> Facts:
     ("cpus", "millicores"), [(1, 60), (2, 70), (3, 75), (4, 80), (5, 82), (6, 85), (8, 90), (47, 187), (48, 190)]
 )
 def test_cpu_reserve(cpus: int, millicores: int) -> None:
-    assert kubelet.cpu_reserve(cpus) == millicores
+    assert reserves.cpu_millicores(cpus) == millicores
 
 
 @pytest.mark.parametrize(("pods", "mib"), [(58, 893), (110, 1465), (29, 574)])
 def test_memory_reserve(pods: int, mib: int) -> None:
-    assert kubelet.memory_reserve(pods, 1 << 20) == mib
+    assert reserves.memory_mib(pods, 1 << 20) == mib
 
 
 @pytest.mark.parametrize(("memory", "mib"), [(1024, 512), (512, 0), (400, 0)])
 def test_memory_reserve_leaves_room_for_pods_on_a_small_machine(memory: int, mib: int) -> None:
-    assert kubelet.memory_reserve(110, memory) == mib
+    assert reserves.memory_mib(110, memory) == mib
+
+
+@pytest.mark.parametrize(("mib", "reserved"), [(None, "1Gi"), (20480, "1Gi"), (2048, "1Gi"), (981, "490Mi")])
+def test_storage_reserve_leaves_room_where_var_is_in_memory(mib: int | None, reserved: str) -> None:
+    found = reserves.kube_reserved(accepted(document()), facts(storage_mib=mib))
+    assert found["ephemeral-storage"] == reserved
 
 
 def test_flags_have_the_order_of_their_names_and_no_empty_ones() -> None:
@@ -174,6 +180,11 @@ def test_the_diff_shows_new_changed_and_stale_files_without_secrets() -> None:
         "\\ No newline at end of file",
         "",
     ]
+
+
+def test_the_diff_shows_which_variables_a_service_has_and_no_value() -> None:
+    text = diff.unified([FileSpec("/etc/systemd/environment/kubelet.env", b'A="1"\nB="x"\n')], [], {})
+    assert text.splitlines()[-2:] == ["+A=<redacted>", "+B=<redacted>"]
 
 
 def test_kubeconfig_names_the_cluster_and_the_node() -> None:

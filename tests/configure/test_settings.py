@@ -7,7 +7,7 @@ import pytest
 from configure.samples import API_SERVER, PEM, accepted, base64_of, check, document
 
 from agent.configure import report
-from agent.configure.rules import Taint
+from agent.configure.kubernetes_rules import Taint
 from agent.model import Verdict
 
 MUST_HAVE_KEYS = ("api-server", "cluster-certificate", "cluster-name")
@@ -81,7 +81,7 @@ def test_a_ca_that_is_no_certificate_is_an_error(data: str, rule: str) -> None:
         ('cluster-domain = ".local"', "cluster-domain", "a lower-case DNS domain"),
         ('server-tls-bootstrap = "yes"', "server-tls-bootstrap", "true or false"),
         ('container-log-max-size = "10 MB"', "container-log-max-size", "a Kubernetes quantity"),
-        ('allowed-unsafe-sysctls = "net.*"', "allowed-unsafe-sysctls", "a list of strings"),
+        ('allowed-unsafe-sysctls = "net.*"', "allowed-unsafe-sysctls", "a list of sysctl names"),
         ('node-labels = "a=b"', "node-labels", "a table"),
         ('node-labels.a = "b c"', "node-labels.a", "empty or 1 to 63"),
         ('node-labels."a b" = "c"', 'node-labels."a b"', "a Kubernetes name"),
@@ -106,8 +106,8 @@ def test_a_bad_value_costs_its_own_key_only(line: str, path: str, rule: str) -> 
         (document("max-podz = 1"), "kubernetes.max-podz", "did you mean max-pods?"),
         (document(rest="[settings.netwrok]"), "netwrok", "did you mean network?"),
         (document("qqqqqq = 1"), "kubernetes.qqqqqq", "unknown key, ignored"),
-        (document("static-pods = {}"), "kubernetes.static-pods", "accepted, not applied"),
-        (document(rest="[settings.ntp]\nx = 1"), "ntp", "accepted, not applied"),
+        (document('authentication-mode = "tls"'), "kubernetes.authentication-mode", "accepted, not applied"),
+        (document(rest="[settings.updates]\nx = 1"), "updates", "accepted, not applied"),
         (document(rest='[settings.pki."a b"]'), 'pki."a b"', "letters, digits and hyphens"),
         (document(rest="[settings.pki]\na = 1"), "pki.a", "a table"),
         (document(rest='[settings.pki.a]\ndata = "AAAA"\ntrusted = true'), "pki.a.data", "it is ignored"),
@@ -178,3 +178,9 @@ def test_the_report_for_people_ends_with_the_outcome() -> None:
     text = report.as_text(check("[settings"))
     assert "error: user data: not TOML" in text
     assert text.endswith("not usable: kubelet would not start\n")
+
+
+def test_what_is_left_out_is_not_in_the_report() -> None:
+    text = document(rest="[settings.kubernetes.static-pods.a]\n[settings.kubernetes.credential-providers.b]\n")
+    pods = json.loads(report.as_json(check(text)))["settings"]["kubernetes"]
+    assert (pods["static-pods"], pods["credential-providers"]) == ({"a": {"enabled": False}}, {"b": {"enabled": False}})

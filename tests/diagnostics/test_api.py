@@ -27,7 +27,7 @@ BODY = {
 
 def test_an_object_becomes_a_value_in_the_fixed_order_of_categories() -> None:
     found = api.parse(BODY)
-    assert (found.name, found.uid, found.generation, found.wants_packets) == ("i-1", "u-1", 3, False)
+    assert (found.name, found.uid, found.generation, found.packets) == ("i-1", "u-1", 3, None)
     assert found.log is not None
     assert found.log.categories == ("Base", "System")
 
@@ -51,7 +51,7 @@ def test_a_new_object_has_no_status_and_all_categories() -> None:
     assert found is not None
     assert found.log is not None
     assert found.log.categories == api.CATEGORIES
-    assert found.wants_packets
+    assert found.packets == api.PacketSpec("5s")
     assert found.status("Log") is None
 
 
@@ -64,3 +64,19 @@ def test_an_empty_list_of_categories_selects_none() -> None:
 
 def test_no_object_is_none() -> None:
     assert api.current(None) is None
+
+
+def test_a_packet_capture_is_taken_as_it_was_written() -> None:
+    upload = {"url": "https://s3.example/b?X-Amz-Signature=abc", "fields": {"key": "a/${filename}", "policy": "e30="}}
+    spec = {
+        "packetCapture": {"duration": "5m", "interface": "eth0", "filter": "tcp", "chunkSizeMB": 3, "upload": upload}
+    }
+    found = api.parse({"metadata": BODY["metadata"], "spec": spec})
+    assert found.packets == api.PacketSpec("5m", "eth0", "tcp", 3, upload["url"], upload["fields"])
+    assert "abc" not in repr(found)
+    assert "e30=" not in repr(found)
+
+
+def test_a_chunk_size_that_is_not_positive_is_the_default() -> None:
+    found = api.parse({"metadata": BODY["metadata"], "spec": {"packetCapture": {"duration": "5s", "chunkSizeMB": 0}}})
+    assert found.packets == api.PacketSpec("5s", chunk_megabytes=10)

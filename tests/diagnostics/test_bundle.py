@@ -1,29 +1,18 @@
+import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
+
+import pytest
 
 from agent.diagnostics import bundle, manifest
-from agent.diagnostics.bundle import Means
+from agent.diagnostics.bundle import Events, Gather, Means
 from agent.diagnostics.manifest import About
-from agent.outputs import File, Gathered, Outcome, Output, Status
+from agent.errors import FailedError
+from agent.outputs import File, Opened, Outcome, Output, Status
 
 ABOUT = About("1.0", "i-1", ("Base",), "2026-11-22T15:00:00Z", "c-1", "u-1", 3)
 OUTPUTS = [Output("Base", "a", File(("/a",))), Output("System", "b\udcff", File(("/b",)))]
-
-
-class Text:
-    """Content in memory that notes when it is given up."""
-
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-        self.size = len(text)
-        self.discarded = False
-
-    def chunks(self) -> Iterator[bytes]:
-        yield self.text
-
-    def discard(self) -> None:
-        self.discarded = True
 
 
 class Archive:
@@ -32,25 +21,39 @@ class Archive:
     def __init__(self, size: int = 0) -> None:
         self.size = size
         self.entries: dict[str, bytes] = {}
+        self.open = ""
 
-    def add(self, name: str, chunks: Iterator[bytes], *, size: int, modified: float) -> None:
-        self.entries[name] = b"".join(chunks)
-        assert size == len(self.entries[name])
+    def begin(self, name: str, modified: float) -> None:
         assert modified
+        assert not self.open
+        self.entries[name], self.open = b"", name
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.entries[self.open] += data
+
+    def end(self) -> None:
+        self.open = ""
 
 
-def make(archive: Archive, *, room: int = 1 << 40, seconds: float = 100, status: Status = Status.OK) -> list[Outcome]:
-    content = Text(b"text")
+def gather(output: Output, _limit: int, _seconds: float) -> Events:
+    yield Opened(output.path, "/a", 1.0)
+    yield memoryview(b"te")
+    yield memoryview(b"xt")
+    yield Outcome(output.path, "/a", Status.OK)
 
-    def gather(output: Output, _limit: int, _seconds: float) -> Iterator[Gathered]:
-        found = status is Status.OK
-        yield Gathered(Outcome(output.path, "/a", status, error="broke"), content if found else None, 1.0)
 
-    ticks = itertools.count()
-    means = Means(gather, lambda: next(ticks), lambda: room, lambda: ("2026-11-22T15:01:00Z", 2.0), lambda _: None)
-    outcomes = bundle.make(OUTPUTS, archive, means, ABOUT, seconds=seconds)
-    assert content.discarded is (b"text" in archive.entries.values())
-    return outcomes
+def failing(output: Output, _limit: int, _seconds: float) -> Events:
+    yield Outcome(output.path, "/a", Status.FAILED, error="broke\npassword=hunter2")
+
+
+def make(
+    archive: Archive, source: Gather = gather, *, rooms: Iterable[int] = (), seconds: float = 100
+) -> list[Outcome]:
+    ticks, left = itertools.count(), itertools.chain(rooms, itertools.repeat(1 << 40))
+    means = Means(
+        source, lambda: next(ticks), lambda: next(left), lambda: ("2026-11-22T15:01:00Z", 2.0), lambda _: None
+    )
+    return bundle.make(OUTPUTS, archive, means, ABOUT, seconds=seconds)
 
 
 def test_outputs_come_in_order_and_the_manifest_last() -> None:
@@ -65,20 +68,32 @@ def test_outputs_come_in_order_and_the_manifest_last() -> None:
 
 def test_errors_stand_in_a_file_of_their_own_by_collector() -> None:
     archive = Archive()
-    outcomes = make(archive, status=Status.FAILED)
+    outcomes = make(archive, failing)
     assert archive.entries["log-capture-errors.log"].decode().splitlines() == [
         '--- Errors in collector "Base" ---',
-        "a: failed: broke",
+        "a: failed: broke\\npassword=<redacted>",
         '--- Errors in collector "System" ---',
-        "b\\xff: failed: broke",
+        "b\\xff: failed: broke\\npassword=<redacted>",
     ]
     assert manifest.failed(outcomes) == ("a", "b\\xff")
 
 
 def test_an_absent_output_is_no_error() -> None:
     archive = Archive()
-    assert manifest.failed(make(archive, status=Status.ABSENT)) == ()
+
+    def nothing(output: Output, _limit: int, _seconds: float) -> Events:
+        yield Outcome(output.path, "/a", Status.ABSENT)
+
+    assert manifest.failed(make(archive, nothing)) == ()
     assert list(archive.entries) == ["manifest.json"]
+
+
+def test_the_manifest_counts_what_was_written_and_hashes_it() -> None:
+    archive = Archive()
+    make(archive)
+    row = json.loads(archive.entries["manifest.json"])["outputs"][0]
+    assert (row["category"], row["bytesWritten"]) == ("Base", 4)
+    assert row["sha256"] == hashlib.sha256(b"text").hexdigest()
 
 
 def test_when_the_time_is_over_the_rest_is_skipped_and_the_bundle_is_whole() -> None:
@@ -89,7 +104,34 @@ def test_when_the_time_is_over_the_rest_is_skipped_and_the_bundle_is_whole() -> 
     assert "manifest.json" in archive.entries
 
 
-def test_without_space_nothing_is_collected() -> None:
-    for archive, room in ((Archive(), bundle.RESERVE_BYTES), (Archive(bundle.MOST_BYTES), 1 << 40)):
-        assert {outcome.status for outcome in make(archive, room=room)} == {Status.SKIPPED}
-        assert "manifest.json" in archive.entries
+def test_without_space_there_is_no_bundle_and_the_reason_is_clear() -> None:
+    archive = Archive()
+    with pytest.raises(FailedError, match="no space for a bundle: 256 MiB are free"):
+        make(archive, rooms=[bundle.RESERVE_BYTES] * 2)
+    assert archive.entries == {}
+
+
+def test_when_space_runs_out_what_came_is_kept_and_the_rest_is_skipped() -> None:
+    closed = []
+
+    def endless(output: Output, _limit: int, _seconds: float) -> Events:
+        try:
+            yield Opened(output.path, "/a", 1.0)
+            while True:
+                yield memoryview(bytes(8 << 20))
+        finally:
+            closed.append(output.path)
+
+    archive = Archive()
+    outcomes = make(archive, endless, rooms=[1 << 40, 1 << 40, 1 << 40, 0, 0])
+    assert [outcome.status for outcome in outcomes] == [Status.SKIPPED, Status.SKIPPED]
+    assert closed == ["a"]
+    assert len(archive.entries["a"]) == outcomes[0].bytes_written == 32 << 20
+    assert "no space was left" in outcomes[0].error
+    assert "no space was left" in outcomes[1].error
+    assert "manifest.json" in archive.entries
+
+
+def test_a_bundle_has_a_limit_of_its_own() -> None:
+    with pytest.raises(FailedError):
+        make(Archive(bundle.MOST_BYTES))

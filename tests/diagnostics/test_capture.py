@@ -17,9 +17,7 @@ SPOOLED = Capture(OLD, "u-1", 3, "i-1", ("Base",), BEFORE)
 
 def asked(**state: Any) -> NodeDiagnostic:
     entries = {"Log": {"type": "Log", "state": state}} if state else {}
-    return NodeDiagnostic(
-        "i-1", "u-1", 3, LogRequest("https://s3.example/", ("Base",)), wants_packets=False, entries=entries
-    )
+    return NodeDiagnostic("i-1", "u-1", 3, LogRequest("https://s3.example/", ("Base",)), entries=entries)
 
 
 def said(generation: int | None, capture_id: str = OLD) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 import yaml
 
 from agent import manifests
-from agent.diagnostics import daemon
+from agent.diagnostics import serving
 
 
 def test_the_stream_holds_each_object_once_with_the_definition_first() -> None:
@@ -17,4 +17,4 @@ def test_the_stream_holds_each_object_once_with_the_definition_first() -> None:
 def test_a_node_may_be_the_component_and_nobody_else() -> None:
     roles = [body for body in yaml.safe_load_all(manifests.render()) if body["kind"] == "ClusterRole"]
     rules = [rule for role in roles for rule in role["rules"] if "impersonate" in rule["verbs"]]
-    assert [(rule["resources"], rule["resourceNames"]) for rule in rules] == [(["users"], [daemon.USER])]
+    assert [(rule["resources"], rule["resourceNames"]) for rule in rules] == [(["users"], [serving.USER])]

@@ -1,145 +1,16 @@
 """The service with fakes at its edges and a real spool: order of what it says and does."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from diagnostics.service_world import BUSY, DENIED, DONE, ID, NEW, Tick, World, an_object
 
 from agent.diagnostics import capture
+from agent.diagnostics.answer import Verdict
 from agent.diagnostics.capture import Capture, Made
-from agent.diagnostics.destination import Destination, Next, Verdict
-from agent.diagnostics.means import Means
-from agent.diagnostics.pulse import Pulse, StoppedError
-from agent.diagnostics.service import Service
-from agent.errors import AgentError, FailedError, TemporaryError
+from agent.diagnostics.destination import Destination
+from agent.errors import FailedError, TemporaryError
 from agent.host.kube import ApiError
-from agent.host.spool import Spool
-
-ID = "0b8e0d1c-6a5e-4a0e-9f5e-2f1f4a3c9d10"
-NEW = "11111111-2222-4333-8444-555555555555"
-URL = "https://s3.us-west-2.amazonaws.com/b/k?X-Amz-Signature=0f1e2d3c4b5a"
-DONE = Verdict(Next.DONE, 200, "", "")
-BUSY = Verdict(Next.AGAIN, 503, "SlowDown", "Please reduce your request rate")
-DENIED = Verdict(Next.GIVE_UP, 403, "AccessDenied", "Request has expired 0f1e2d3c4b5a")
-Tick = Callable[[], None]
-
-
-def an_object(generation: int = 1, uid: str = "u-1", **spec: Any) -> dict[str, Any]:
-    logs = {"logCapture": {"destination": URL, "categories": ["Base"]}}
-    return {"metadata": {"name": "i-1", "uid": uid, "generation": generation}, "spec": spec or logs}
-
-
-class World:
-    """Everything that the service works with; `script` has what happens during the coming waits."""
-
-    def __init__(self, folder: Path, current: dict[str, Any] | None) -> None:
-        self.current = current
-        self.synced = True
-        self.trouble: AgentError | None = None
-        self.spool = Spool(folder)
-        self.stopped = False
-        self.waits = 0
-        self.script: list[Callable[[], None]] = []
-        self.patches: list[dict[str, Any]] = []
-        self.refusals: list[AgentError] = []
-        self.events: list[str] = []
-        self.collections: list[str] = []
-        self.collects: Callable[[str], None] = self.collect
-        self.ended: str | None = "failed, result oom-kill"
-        self.stops: list[str] = []
-        self.answers: list[Verdict | AgentError] = [DONE]
-        self.puts = 0
-        self.refused_shelf: AgentError | None = None
-        self.sweeps = 0
-        self.published: list[tuple[str, str]] = []
-
-    def run(self) -> "World":
-        pulse = Pulse(lambda: self.stopped, lambda: None, interval=None, clock=time.monotonic)
-        means = Means(self, self, self.spool, Collector(self), self.put, self, self.publish, lambda: NEW)
-        with pytest.raises(StoppedError):
-            Service(means, pulse).run()
-        return self
-
-    def wait(self, _seconds: float, tick: Tick) -> None:
-        if self.script:
-            self.script.pop(0)()
-        elif self.current is None or self.trouble or self.answered():
-            self.stopped = True
-        self.waits += 1
-        assert self.waits < 200, "the service waits for something that never comes"
-        tick()
-
-    def answered(self) -> bool:
-        """Whether the status says how the log capture of the current generation ended."""
-        generation = self.current["metadata"]["generation"] if self.current else 0
-        return any("reason" in state and state["observedGeneration"] == generation for state in self.states())
-
-    def look(self) -> bool:
-        return False
-
-    def patch(self, _path: str, body: dict[str, Any]) -> dict[str, Any]:
-        if self.refusals:
-            raise self.refusals.pop(0)
-        self.patches.append(body)
-        assert self.current is not None
-        return {**self.current, "status": body["status"]}
-
-    def post(self, _path: str, body: dict[str, Any]) -> dict[str, Any]:
-        self.events.append(body["reason"])
-        return body
-
-    def start(self, capture_id: str) -> None:
-        self.collections.append(capture_id)
-        self.collects(capture_id)
-
-    def collect(self, capture_id: str) -> None:
-        (self.spool.place(capture_id) / capture.BUNDLE).write_bytes(b"bundle")
-        self.spool.write(capture_id, capture.RESULT, Made(6, "ab", 3, ()).dump())
-
-    def stop(self, capture_id: str) -> None:
-        self.stops.append(capture_id)
-
-    def put(self, _target: Destination, capture_id: str, tick: Tick) -> Verdict:
-        tick()
-        assert self.spool.read(capture_id, capture.BUNDLE) == b"bundle"
-        self.puts += 1
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, AgentError):
-            raise answer
-        return answer
-
-    def keep(self, capture_id: str, node: str) -> str:
-        assert self.spool.read(capture_id, capture.BUNDLE) == b"bundle"
-        if self.refused_shelf:
-            raise self.refused_shelf
-        return f"/var/log/support/{node}-logs.tar.gz"
-
-    def sweep(self) -> None:
-        self.sweeps += 1
-
-    def publish(self, state: str, message: str) -> None:
-        self.published.append((state, message))
-
-    def states(self, kind: str = "Log") -> list[dict[str, Any]]:
-        entries = [entry for body in self.patches for entry in body["status"]["captureStatuses"]]
-        return [next(iter(entry["state"].values())) for entry in entries if entry["type"] == kind]
-
-    def ending(self) -> tuple[str, str]:
-        last = self.states()[-1]
-        return last["reason"], last["message"]
-
-
-class Collector:
-    """The collector's side of a world: both protocols have something called `trouble`."""
-
-    def __init__(self, world: World) -> None:
-        self.start, self.stop = world.start, world.stop
-        self._world = world
-
-    def trouble(self, _capture_id: str) -> str | None:
-        return self._world.ended
 
 
 def spooled(world: World, *, attempt: int = 1, generation: int = 1) -> None:
@@ -264,6 +135,16 @@ def test_a_collector_that_dies_is_said(tmp_path: Path) -> None:
     assert "error=the collector ended without a result: failed, result oom-kill" in world.run().ending()[1]
 
 
+def test_why_there_is_no_bundle_is_said_as_the_collector_has_it(tmp_path: Path) -> None:
+    world = World(tmp_path, an_object())
+    made = Made(0, "", 0, (), error="no space for a bundle: 9 MiB are free; free space")
+    world.collects = lambda capture_id: world.spool.write(capture_id, capture.RESULT, made.dump())
+    reason, message = world.run().ending()
+    assert reason == "Failure"
+    assert "error=no space for a bundle: 9 MiB are free" in message
+    assert world.puts == 0
+
+
 def test_an_edit_drops_the_capture_and_begins_anew(tmp_path: Path) -> None:
     world = World(tmp_path, an_object())
     world.collects = lambda _: None
@@ -309,10 +190,19 @@ def test_a_stop_in_mid_capture_is_said(tmp_path: Path) -> None:
     assert (world.stops, world.spool.captures()) == ([NEW], [])
 
 
-def test_a_packet_capture_is_refused_and_kept_beside_the_log(tmp_path: Path) -> None:
-    both = {"logCapture": {"destination": URL}, "packetCapture": {"duration": "5s"}}
-    world = World(tmp_path, an_object(**both)).run()
-    assert world.states("Packet")[0]["message"].startswith("packet capture failed.; cause=")
-    kinds = [entry["type"] for entry in world.patches[-1]["status"]["captureStatuses"]]
-    assert kinds == ["Log", "Packet"]
-    assert world.ending()[0] == "Success"
+class Unheard(World):
+    """A world where the API server goes away during the upload, and the daemon is stopped after it."""
+
+    def put(self, target: Destination, capture_id: str, tick: Tick) -> Verdict:
+        self.refusals = [TemporaryError("away")] * 99
+        self.script = [lambda: setattr(self, "stopped", True)]
+        return super().put(target, capture_id, tick)
+
+
+def test_what_was_uploaded_and_could_not_be_said_is_said_by_the_next_start(tmp_path: Path) -> None:
+    first = Unheard(tmp_path, an_object()).run()
+    assert (first.puts, first.spool.captures()) == (1, [NEW])
+    assert [state for state in first.states() if "reason" in state] == []
+    second = World(tmp_path, an_object()).run()
+    assert (second.ending()[0], second.puts, second.collections) == ("Success", 0, [])
+    assert second.spool.captures() == []

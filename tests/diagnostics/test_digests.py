@@ -1,3 +1,5 @@
+import json
+
 from agent.diagnostics import digests
 
 
@@ -36,3 +38,34 @@ def test_no_throttling_is_said_in_the_peers_words() -> None:
 
 def test_joined() -> None:
     assert digests.joined({"a": "1\n", "b": "2\n"}) == "1\n2\n"
+
+
+def test_the_control_group_that_lost_processes_comes_first() -> None:
+    text = digests.memory_of_cgroups({
+        "/sys/fs/cgroup/a/memory.current": "100\n",
+        "/sys/fs/cgroup/a/memory.events": "low 0\noom 0\noom_kill 0\n",
+        "/sys/fs/cgroup/b c/memory.current": "200\n",
+        "/sys/fs/cgroup/b c/memory.max": "max\n",
+        "/sys/fs/cgroup/b c/memory.events": "oom_kill 3\n",
+    })  # fmt: skip
+    rows = [line.split(maxsplit=4) for line in text.splitlines()[1:]]
+    assert rows == [["3", "200", "-", "max", "/sys/fs/cgroup/b c"], ["0", "100", "-", "-", "/sys/fs/cgroup/a"]]
+
+
+def test_what_the_doctor_saw_of_the_api_server() -> None:
+    checks = [
+        {"id": "imds", "status": "ok", "evidence": "i-1", "cause": ""},
+        {"id": "tls", "status": "fail", "evidence": "10.0.0.1", "cause": "expired"},
+    ]
+    text = digests.api_server({"/run/node-agent/doctor.json": json.dumps({"checks": checks})})
+    assert text.splitlines()[1:] == ["tls: fail: 10.0.0.1 (expired)"]
+    assert digests.api_server({"/x": "no JSON"}).splitlines() == ["as the doctor saw it (/x)"]
+
+
+def test_rules_are_counted_wherever_the_output_is_cut() -> None:
+    text = b"Chain INPUT (policy ACCEPT)\n pkts bytes target\n   1  2 ACCEPT\n\nChain X\nnum target\n1 DROP\n2 DROP"
+    for size in (1, 7, 1000):
+        count = digests.RuleCount()
+        for start in range(0, len(text), size):
+            count.feed(text[start : start + size])
+        assert count.text() == b"=======\nTotal Number of Rules: 3\n"

@@ -5,7 +5,7 @@ from agent.diagnostics.report import Ending, Reason
 
 RUN = Capture("0b8e0d1c-6a5e-4a0e-9f5e-2f1f4a3c9d10", "u-1", 3, "i-1", ("Base",), "2026-11-22T15:00:00Z")
 PACKET = {"type": "Packet", "state": {"completed": {"reason": "Failure"}}}
-OBJECT = NodeDiagnostic("i-1", "u-1", 3, None, wants_packets=False, entries={"Packet": PACKET})
+OBJECT = NodeDiagnostic("i-1", "u-1", 3, None, entries={"Packet": PACKET})
 
 
 def test_a_message_begins_with_the_peers_text_and_leaves_out_what_has_no_value() -> None:
@@ -33,7 +33,7 @@ def test_a_bundle_that_is_not_whole_is_success_with_errors() -> None:
 
 
 def test_the_entries_have_the_peers_fields() -> None:
-    running = report.running(RUN)["state"]["running"]
+    running = report.running("Log", RUN)["state"]["running"]
     assert running == {"startedAt": RUN.started_at, "captureID": RUN.capture_id, "observedGeneration": 3}
     completed = report.completed(RUN, Ending("Log", Reason.FAILURE, "why"), now="2026-11-22T15:01:00Z")
     assert completed["type"] == "Log"
@@ -45,8 +45,9 @@ def test_the_entries_have_the_peers_fields() -> None:
     }
 
 
-def test_a_patch_keeps_the_other_kind_and_names_the_uid() -> None:
-    body = report.patch(OBJECT, report.running(RUN))
+def test_a_patch_has_every_kind_and_names_the_uid() -> None:
+    entries = {"Packet": PACKET, "Log": report.running("Log", RUN)}
+    body = report.patch(OBJECT, entries, now="2026-11-22T15:01:00Z")
     assert body["metadata"] == {"uid": "u-1"}
     assert [entry["type"] for entry in body["status"]["captureStatuses"]] == ["Log", "Packet"]
 

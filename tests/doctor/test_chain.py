@@ -43,6 +43,7 @@ HEALTHY = Evidence(
     },
     configured=Configured("ok", ""),
     metadata=Metadata(NODE, "us-west-2a"),
+    clock_ahead=timedelta(seconds=0.4),
     role=Role(NOW + timedelta(hours=6)),
     endpoint=Endpoint("api.demo.example", 443, "demo", NODE),
     addresses=("10.0.0.5",),
@@ -62,6 +63,8 @@ def verdict(level: str) -> Verdict:
 # Evidence of a broken node, the check that names it, and words that its headline must have.
 BROKEN = {
     "no IMDS": ({"metadata": Trouble("server", "IMDS cannot be reached", "see the route")}, "imds", "see the route"),
+    "clock far behind": ({"clock_ahead": -timedelta(days=3, hours=2)}, "clock", "3 d 2 h behind"),
+    "clock ahead": ({"clock_ahead": timedelta(minutes=6)}, "clock", "UDP port 123"),
     "must-have key missing": (
         {"configured": Configured("failed", "bad", (verdict("warning"), verdict("error")))},
         "user-data",

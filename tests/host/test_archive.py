@@ -1,82 +1,65 @@
 import hashlib
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from agent.host.archive import Archive
-from agent.host.scratch import Scratch
-from agent.outputs import Keep
+from agent.host.archive import Archive, Sealed
 
-LINES = b"".join(b"line %d\n" % number for number in range(10_000))
-
-
-def scratch(folder: Path, keep: Keep, limit: int) -> Scratch:
-    made = Scratch(folder / "output", limit=limit, keep=keep)
-    for start in range(0, len(LINES), 777):
-        if not made.write(LINES[start : start + 777]):
-            break
-    made.finish()
-    return made
+WORDS = b"some words of a log line, again and again\n"
 
 
-@pytest.mark.parametrize("keep", Keep)
-@pytest.mark.parametrize("limit", [len(LINES), len(LINES) + 1])
-def test_what_fits_is_kept_whole(tmp_path: Path, keep: Keep, limit: int) -> None:
-    made = scratch(tmp_path, keep, limit)
-    assert b"".join(made.chunks()) == LINES
-    assert (made.size, made.truncated) == (len(LINES), False)
-    assert made.sha256() == hashlib.sha256(LINES).hexdigest()
+def make(path: Path, entries: dict[str, list[bytes]]) -> Sealed:
+    with Archive(path) as archive:
+        for name, pieces in entries.items():
+            archive.begin(name, 1_700_000_000.5)
+            for piece in pieces:
+                archive.write(memoryview(piece))
+            archive.end()
+        return archive.seal()
 
 
-@pytest.mark.parametrize("limit", [1, 1000, 50_000])
-def test_the_head_or_the_tail_is_kept_and_the_disk_holds_no_more(tmp_path: Path, limit: int) -> None:
-    head, expected = scratch(tmp_path, Keep.HEAD, limit), LINES[:limit]
-    assert (b"".join(head.chunks()), head.truncated) == (expected, True)
-    tail = scratch(tmp_path, Keep.TAIL, limit)
-    assert (b"".join(tail.chunks()), tail.truncated) == (LINES[-limit:], True)
-    assert (tmp_path / "output").stat().st_size == limit
-
-
-def test_secrets_are_cut_before_they_reach_the_disk(tmp_path: Path) -> None:
-    made = Scratch(tmp_path / "output", limit=1000, keep=Keep.HEAD)
-    made.write(b"password=hunter22 \xff")
-    made.finish()
-    assert (tmp_path / "output").read_bytes() == b"password=<redacted> \xff"
-    assert (made.redactions, made.bytes_read) == (1, 19)
-
-
-def test_discarded_content_leaves_nothing(tmp_path: Path) -> None:
-    scratch(tmp_path, Keep.HEAD, 10).discard()
-    assert list(tmp_path.iterdir()) == []
+def read(path: Path, mode: str = "r:gz") -> dict[str, bytes]:
+    with tarfile.open(path, mode) as bundle:  # type: ignore[call-overload]
+        return {entry.name: bundle.extractfile(entry).read() for entry in bundle}
 
 
 def test_an_archive_is_read_by_tar_and_says_its_size_and_hash(tmp_path: Path) -> None:
-    names = ["a/b.txt", "log/" + "deep/" * 40 + "x", "bad\udcff\nname", "empty"]
-    with Archive(tmp_path / "a.tar.gz") as archive:
-        for name in names:
-            content = b"" if name == "empty" else name.encode(errors="surrogateescape") * 100
-            archive.add(name, iter([content]), size=len(content), modified=1.5)
-        sealed = archive.seal()
-    data = (tmp_path / "a.tar.gz").read_bytes()
-    assert (sealed.size, sealed.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-    with tarfile.open(tmp_path / "a.tar.gz") as read:
-        assert read.getnames() == names
-        assert all(member.isreg() and member.mode == 0o640 for member in read)
-        extracted = read.extractfile("a/b.txt")
-        assert extracted is not None
-        assert extracted.read() == b"a/b.txt" * 100
+    path = tmp_path / "a.tar.gz"
+    sealed = make(path, {"a/b": [b"one\n"], "empty": [], "c": [b"two\n" * 100_000]})
+    content = path.read_bytes()
+    assert (sealed.size, sealed.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    listed = subprocess.run(["tar", "-tvzf", path], check=True, capture_output=True, text=True)
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["-rw-r-----"] * 3
+    assert listed.stderr == ""
+    subprocess.run(["gzip", "-t", path], check=True)
 
 
-def test_the_same_content_makes_the_same_archive(tmp_path: Path) -> None:
-    hashes = set()
-    for name in ("one", "two"):
-        with Archive(tmp_path / name) as archive:
-            archive.add("a", iter([LINES]), size=len(LINES), modified=1)
-            hashes.add(archive.seal().sha256)
-    assert len(hashes) == 1
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.integers(0, 200_000), max_size=4), max_size=5))
+def test_long_and_short_entries_come_back_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[list[int]]
+) -> None:
+    # Entries above 256 KiB get their header when they have ended.
+    path = tmp_path_factory.mktemp("archive") / "a.tar.gz"
+    entries = {
+        f"{'x' * 120 * (number % 2)}{number}": [(WORDS * (size // len(WORDS) + 1))[:size] for size in pieces]
+        for number, pieces in enumerate(sizes)
+    }
+    make(path, entries)
+    for mode in ("r:gz", "r|gz"):
+        assert read(path, mode) == {name: b"".join(pieces) for name, pieces in entries.items()}
 
 
-def test_an_entry_of_another_size_than_announced_is_a_defect(tmp_path: Path) -> None:
-    with Archive(tmp_path / "a") as archive, pytest.raises(AssertionError, match="were announced"):
-        archive.add("a", iter([b"abc"]), size=4, modified=1)
+def test_odd_names_are_kept_byte_for_byte(tmp_path: Path) -> None:
+    name = "pods/bad\udcff\nname" + "x" * 200
+    make(tmp_path / "a.tar.gz", {name: [WORDS * 10_000]})
+    assert list(read(tmp_path / "a.tar.gz")) == [name]
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (make(tmp_path / name, {"a": [WORDS * 20_000], "b": [b"x"]}) for name in ("1", "2"))
+    assert first.sha256 == second.sha256

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import FailedError
-from agent.host import blockdev
+from agent.host import blockdev, nvme_pages
 from agent.model import Disk
 
 MOUNTINFO = """\
@@ -70,6 +70,11 @@ def test_disks_come_in_the_order_of_the_bus(root: Path) -> None:
 def test_the_disks_of_this_machine_can_be_read() -> None:
     names = {path.name for path in Path("/sys/block").iterdir()}
     assert {each.name for each in blockdev.read_disks()} <= names
+
+
+def test_what_is_no_nvme_disk_identifies_as_nothing(image: Path) -> None:
+    assert nvme_pages.identify(image) == b""
+    assert nvme_pages.identify(image.with_name("none")) == b""
 
 
 def test_what_is_mounted_where(root: Path) -> None:

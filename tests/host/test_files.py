@@ -1,6 +1,9 @@
+import fcntl
 import os
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +105,51 @@ def test_a_large_file_is_copied_whole_or_not_at_all(tmp_path: Path) -> None:
         files.copy_file(tmp_path / "none", tmp_path / "new/target", mode=0o640)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["target"]
     assert files.free_bytes(tmp_path) > 0
+
+
+def test_a_tree_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/c").write_text("x")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "a/link").symlink_to(tmp_path / "kept")
+    assert files.remove_tree("/a", root=tmp_path)
+    assert not files.remove_tree("/a", root=tmp_path)
+    assert names(tmp_path) == ["kept"]
+    (tmp_path / "link").symlink_to("kept")
+    assert files.remove_tree("/link", root=tmp_path)
+    assert names(tmp_path) == ["kept"]
+
+
+@pytest.mark.netns
+def test_what_is_mounted_in_a_tree_stays(tmp_path: Path) -> None:
+    mounted = tmp_path / "a/mounted"
+    mounted.mkdir(parents=True)
+    (tmp_path / "a/file").write_text("x")
+    script = """
+        mount -t tmpfs tmpfs "$1/a/mounted" && touch "$1/a/mounted/kept"
+        "$2" -c 'import sys; from pathlib import Path; from agent.host import files
+files.remove_tree("/a", root=Path(sys.argv[1]))' "$1"
+        ls "$1/a" "$1/a/mounted"
+    """
+    argv = ["unshare", "--mount", "sh", "-ec", script, "sh", str(tmp_path), sys.executable]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split() == [
+        *(f"{tmp_path}/a:", "mounted"),
+        *(f"{tmp_path}/a/mounted:", "kept"),
+    ]
+
+
+def test_a_lock_is_held_against_another_holder(tmp_path: Path) -> None:
+    with (
+        files.locked("/run/lock", root=tmp_path),
+        (tmp_path / "run/lock").open() as other,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (tmp_path / "run/lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_lock_that_cannot_be_made_says_where(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("no folder")
+    with pytest.raises(FailedError, match=r"cannot lock .*/run/lock"), files.locked("/run/lock", root=tmp_path):
+        pass

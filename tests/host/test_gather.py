@@ -1,21 +1,40 @@
+"""Every kind of source, below a root of our own, with the real relay between."""
+
 import contextlib
 import gzip
+import http.server
+import json
 import os
 import socket
-from collections.abc import Mapping
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from agent.errors import TemporaryError
-from agent.host.gather import Gatherer, mount_values
-from agent.outputs import Commands, Digest, EachMount, File, Keep, Metadata, Outcome, Output, Source, Status, Tree
-
-MOUNTINFO = (
-    "36 35 0:30 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/a\\040b,workdir=/w\n"
-    "37 35 0:31 / /x rw - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/a\\040b\n"
-    "38 35 259:1 / /var rw,relatime - xfs /dev/nvme1n1 rw,attr2\n"
-    "39 35 0:5 / /proc rw - proc proc rw\n"
+from agent.host.gather import Gatherer
+from agent.outputs import (
+    Authorities,
+    Commands,
+    Digest,
+    Event,
+    File,
+    Keep,
+    Loopback,
+    Matching,
+    Metadata,
+    Nvme,
+    Opened,
+    Outcome,
+    Output,
+    PerItem,
+    Source,
+    Status,
+    Step,
+    Tree,
+    Withheld,
 )
 
 
@@ -32,19 +51,26 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
+def contents(events: Iterator[Event]) -> dict[str, tuple[Outcome, bytes]]:
+    found, content, opened = {}, b"", ""
+    for event in events:
+        if isinstance(event, Opened):
+            opened = event.path
+        elif isinstance(event, Outcome):
+            assert opened in {"", event.path}
+            found[event.path], content, opened = (event, content), b"", ""
+        else:
+            content += event
+    return found
+
+
 def take(
-    root: Path, source: Source, *, keep: Keep = Keep.HEAD, limit: int = 1 << 20
+    root: Path, source: Source, *, keep: Keep = Keep.HEAD, limit: int = 1 << 20, path: str = "out/"
 ) -> dict[str, tuple[Outcome, bytes]]:
     scratch = root.parent / "scratch"
     scratch.mkdir(exist_ok=True)
     gatherer = Gatherer(scratch, metadata=metadata, root=root)
-    found = {}
-    for each in gatherer.gather(Output("Base", "out/", source, keep), limit=limit, seconds=2):
-        content = b""
-        if each.content is not None:
-            content = b"".join(each.content.chunks())
-            each.content.discard()
-        found[each.outcome.path] = each.outcome, content
+    found = contents(gatherer.gather(Output("Base", path, source, keep, seconds=30), limit=limit, seconds=30))
     assert list(scratch.iterdir()) == []
     return found
 
@@ -57,7 +83,7 @@ def one(root: Path, source: Source, *, keep: Keep = Keep.HEAD, limit: int = 1 <<
 def test_commands_go_into_one_file(root: Path) -> None:
     outcome, content = one(root, Commands((("echo", "a"), ("echo", "b"))))
     assert (outcome.status, outcome.exit_code, content) == (Status.OK, 0, b"a\nb\n")
-    assert (outcome.bytes_read, outcome.bytes_written) == (4, 4)
+    assert outcome.bytes_read == 4
     assert outcome.source == "echo a; echo b"
 
 
@@ -87,9 +113,17 @@ def test_endless_output_is_cut_at_its_head(root: Path) -> None:
 def test_a_long_log_keeps_its_tail_and_secrets_are_counted(root: Path) -> None:
     (root / "var/log/messages").write_bytes(b"x\n" * 5000 + b"password=hunter22\n")
     outcome, content = one(root, File(("/var/log/none", "/var/log/messages")), keep=Keep.TAIL, limit=100)
-    assert (outcome.status, outcome.redactions, outcome.bytes_read) == (Status.TRUNCATED, 1, 100)
+    assert (outcome.status, outcome.redactions) == (Status.TRUNCATED, 1)
     assert content.endswith(b"x\npassword=<redacted>\n")
-    assert outcome.bytes_written <= 100
+    assert len(content) <= 100
+
+
+def test_a_tail_does_not_begin_within_a_private_key(root: Path) -> None:
+    key = b"-----BEGIN RSA PRIVATE KEY-----\n" + b"MIIEabcd\n" * 50 + b"-----END RSA PRIVATE KEY-----\n"
+    (root / "var/log/messages").write_bytes(b"x\n" * 5000 + key + b"after\n" * 10)
+    outcome, content = one(root, File(("/var/log/messages",)), keep=Keep.TAIL, limit=400)
+    assert (outcome.status, content) == (Status.TRUNCATED, b"after\n" * 10)
+    assert outcome.error == "cut to the last 400 of 10572 bytes"
 
 
 def test_files_that_are_none(root: Path) -> None:
@@ -104,10 +138,8 @@ def test_files_that_are_none(root: Path) -> None:
 
 def test_a_file_of_proc_is_read_to_its_end(tmp_path: Path) -> None:
     gatherer = Gatherer(tmp_path, metadata=metadata)
-    (found,) = gatherer.gather(Output("Base", "a", File(("/proc/stat",))), limit=1 << 20, seconds=1)
-    assert found.content is not None
-    assert b"\nctxt " in b"".join(found.content.chunks())
-    found.content.discard()
+    found = contents(gatherer.gather(Output("Base", "a", File(("/proc/stat",))), limit=1 << 20, seconds=10))
+    assert b"\nctxt " in found["a"][1]
 
 
 def test_a_tree_is_read_without_its_links_and_special_files(root: Path) -> None:
@@ -147,8 +179,8 @@ def test_a_digest_of_many_files(root: Path) -> None:
     for number in ("2", "1", "x"):
         (root / "proc" / number).mkdir(parents=True)
         (root / "proc" / number / "stat").write_text(number)
-    assert one(root, Digest("/proc/[0-9]*/stat", render))[1] == b"/proc/1/stat=1,/proc/2/stat=2"
-    assert one(root, Digest("/none/*", render))[0].status is Status.ABSENT
+    assert one(root, Digest(("/proc/[0-9]*/stat",), render))[1] == b"/proc/1/stat=1,/proc/2/stat=2"
+    assert one(root, Digest(("/none/*",), render))[0].status is Status.ABSENT
 
 
 def test_values_of_instance_metadata(root: Path) -> None:
@@ -158,14 +190,192 @@ def test_values_of_instance_metadata(root: Path) -> None:
     assert (outcome.status, outcome.error) == (Status.FAILED, "IMDS cannot be reached; wait")
 
 
-def test_a_command_for_each_mount(root: Path) -> None:
-    (root / "proc/self").mkdir(parents=True)
-    (root / "proc/self/mountinfo").write_text(MOUNTINFO)
-    assert one(root, EachMount("overlay", (("echo", "--"),), option="upperdir"))[1] == b"-- /var/lib/a b\n"
-    assert one(root, EachMount("xfs", (("echo", "1"), ("echo", "2"))))[1] == b"1 /dev/nvme1n1\n2 /dev/nvme1n1\n"
-    assert one(root, EachMount("nfs", (("echo",),)))[0].status is Status.ABSENT
+def test_a_growing_file_is_read_to_where_it_ended_when_it_was_opened(root: Path) -> None:
+    log = root / "var/log/messages"
+    log.write_bytes(b"x\n" * 1000)
+    writer = subprocess.Popen(["sh", "-c", f"while :; do echo more >>{log}; done"])
+    try:
+        outcome, content = one(root, File(("/var/log/messages",)), keep=Keep.TAIL)
+    finally:
+        writer.kill()
+        writer.wait()
+    assert outcome.status is Status.OK
+    assert content.startswith(b"x\n" * 1000)
 
 
-def test_mounts_are_named_once() -> None:
-    assert mount_values(MOUNTINFO, "overlay", "upperdir") == ["/var/lib/a b"]
-    assert mount_values("garbage\n\n", "xfs", "") == []
+def test_a_tree_with_nothing_in_it_and_one_that_may_not_be_read(root: Path) -> None:
+    (root / "var/log/none").mkdir()
+    assert take(root, Tree("/var/log/none"))["out/"][0].status is Status.EMPTY
+
+
+def test_a_pattern_of_files(root: Path) -> None:
+    for name in ("containerd.1.stacks.log", "containerd.2.stacks.log", "other"):
+        (root / name).write_text(name)
+    (root / "containerd.3.stacks.log").symlink_to("/etc/passwd")
+    source = Matching("/containerd.*.stacks.log")
+    found = take(root, source, path="containerd/containerd.*.stacks.log")
+    assert {path: content for path, (_, content) in found.items()} == {
+        "containerd/containerd.1.stacks.log": b"containerd.1.stacks.log",
+        "containerd/containerd.2.stacks.log": b"containerd.2.stacks.log",
+    }
+    assert one(root, Matching("/none*"))[0].status is Status.ABSENT
+
+
+def plan(text: str) -> list[Step]:
+    return [Step(("echo", name), name=name, title=f"# {name}") for name in text.split()]
+
+
+def test_commands_for_each_item_that_is_listed(root: Path) -> None:
+    (root / "list").write_text("one ../../two")
+    found = take(root, PerItem("each", File(("/none", "/list")), plan), path="x/*.txt")
+    # Names come from the host: none leads out of the folder.
+    assert {path: content for path, (_, content) in found.items()} == {
+        "x/one.txt": b"# one\none\n\n",
+        "x/__.._two.txt": b"# ../../two\n../../two\n\n",
+    }
+
+
+def test_a_listing_that_is_not_there_or_fails(root: Path) -> None:
+    def listed(listing: Commands | File) -> Outcome:
+        return one(root, PerItem("each", listing, plan))[0]
+
+    assert listed(File(("/none",))).status is Status.ABSENT
+    assert listed(Commands((("no-such-program",),))).status is Status.ABSENT
+    assert listed(Commands((("true",),))).status is Status.ABSENT
+    failed = listed(Commands((("sh", "-c", "echo why; exit 4"),)))
+    assert (failed.status, failed.exit_code, failed.error) == (
+        Status.FAILED,
+        4,
+        "sh -c 'echo why; exit 4': exit status 4",
+    )
+
+
+def test_when_the_time_of_an_output_is_over_the_rest_is_not_run(tmp_path: Path) -> None:
+    source = Commands((("sh", "-c", "echo a; sleep 600"), ("echo", "b")))
+    found = contents(
+        Gatherer(tmp_path, metadata=metadata).gather(Output("Base", "a", source, seconds=1), limit=100, seconds=9)
+    )
+    outcome, content = found["a"]
+    assert (outcome.status, content) == (Status.TIMEOUT, b"a\n")
+
+
+def test_what_a_command_prints_may_have_a_line_below(root: Path) -> None:
+    class Bytes:
+        def __init__(self) -> None:
+            self.count = 0
+
+        def feed(self, chunk: bytes) -> None:
+            self.count += len(chunk)
+
+        def text(self) -> bytes:
+            return b"%d bytes\n" % self.count
+
+    assert one(root, Commands((("echo", "a"),), trailer=Bytes))[1] == b"a\n2 bytes\n"
+    assert one(root, Commands((("no-such-program",),), trailer=Bytes))[0].status is Status.ABSENT
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/v1/enis" else 503)
+        self.end_headers()
+        self.wfile.write(b'{"token": "hunter2"}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_servers_on_the_loopback_interface(root: Path) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_port
+        outcome, content = one(root, Loopback(port, "/v1/enis"))
+        assert (outcome.status, content) == (Status.OK, b'{"token": "<redacted>"}')
+        outcome, content = one(root, Loopback(port, "/v1/pods"))
+        assert (outcome.status, outcome.error, content) == (
+            Status.FAILED,
+            "HTTP status 503",
+            b'{"token": "<redacted>"}',
+        )
+        server.shutdown()
+    assert one(root, Loopback(port, "/"))[0].error == "nothing listens there"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=answer_badly, args=[listening], daemon=True).start()
+        assert one(root, Loopback(listening.getsockname()[1], "/"))[0].status is Status.FAILED
+
+
+def answer_badly(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.sendall(b"no HTTP\r\n\r\n")
+
+
+def test_the_whole_tree_of_instance_metadata(tmp_path: Path) -> None:
+    values = {
+        "meta-data/": "instance-id\niam/\npublic-keys/",
+        "meta-data/instance-id": "i-1",
+        "meta-data/iam/": "security-credentials/",
+        "meta-data/public-keys/": "0=mine",
+        "meta-data/public-keys/0/": "openssh-key",
+        "meta-data/public-keys/0/openssh-key": "ssh-ed25519 AAAA",
+        "dynamic/instance-identity/document": "{}",
+    }
+    asked = tmp_path / "asked"
+
+    def look(path: str) -> str | None:
+        with asked.open("a") as file:
+            file.write(f"{path}\n")
+        if path == "dynamic/instance-identity/document":
+            raise TemporaryError("late")
+        return values[path]
+
+    found = contents(
+        Gatherer(tmp_path, metadata=look).gather(Output("Base", "a", Metadata("/")), limit=9999, seconds=9)
+    )
+    assert json.loads(found["a"][1]) == {
+        "dynamic/instance-identity/document": None,
+        "meta-data/instance-id": "i-1",
+        "meta-data/public-keys/0/openssh-key": "ssh-ed25519 AAAA",
+    }
+    lines = asked.read_text().splitlines()
+    assert "meta-data/public-keys/0/" in lines
+    assert not any("credentials" in path or path == "user-data" for path in lines)
+
+
+def test_a_metadata_service_that_has_failed_is_not_asked_again(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+
+    def broken(path: str) -> str | None:
+        with calls.open("a") as file:
+            file.write(f"{path}\n")
+        raise TemporaryError("IMDS cannot be reached")
+
+    gatherer = Gatherer(tmp_path, metadata=broken)
+    for path in ("/", "id", "other"):
+        found = contents(gatherer.gather(Output("Base", path, Metadata(path)), limit=99, seconds=9))
+        assert found[path][0].error == "IMDS cannot be reached"
+    assert calls.read_text() == "meta-data/\n"
+
+
+def test_certificate_authorities(root: Path) -> None:
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt")
+    (root / "ca.crt").write_bytes(bundle.read_bytes())
+    lines = one(root, Authorities("/ca.crt"))[1].decode().splitlines()
+    assert len(lines) == bundle.read_text().count("BEGIN CERTIFICATE")
+    assert all(line.startswith("notAfter=") and "  sha256=" in line for line in lines)
+    (root / "broken").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
+    assert one(root, Authorities("/broken"))[0].status is Status.FAILED
+    assert one(root, Authorities("/none"))[0].status is Status.ABSENT
+
+
+def test_a_device_that_is_no_nvme_controller(root: Path) -> None:
+    (root / "dev").mkdir()
+    (root / "dev/nvme0").touch()
+    (root / "dev/nvme0n1").touch()
+    outcome, content = one(root, Nvme(lambda pages: f"{len(pages)} {pages[0].device}: {pages[0].error}"))
+    assert (outcome.status, content) == (Status.OK, b"1 nvme0: Inappropriate ioctl for device")
+    (root / "dev/nvme0").unlink()
+    assert one(root, Nvme(str))[0].status is Status.ABSENT
+
+
+def test_what_is_withheld_says_why(root: Path) -> None:
+    assert one(root, Withheld("because"))[0].error == "because"

@@ -144,6 +144,16 @@ def test_a_connection_that_the_service_has_closed_is_made_anew(metadata: Metadat
         assert client.counters.failures == 0
 
 
+@pytest.mark.parametrize("ahead", [0, 7200, -86400])
+def test_every_answer_tells_how_far_the_clock_is_off(client: Imds, metadata: Metadata, ahead: int) -> None:
+    assert client.clock_ahead is None
+    metadata.clock_ahead = ahead
+    client.get("meta-data/mac")
+    assert client.clock_ahead is not None
+    # The header has whole seconds; a busy machine may lose some more.
+    assert -60 < client.clock_ahead.total_seconds() + ahead < 60
+
+
 def test_a_forgotten_token_is_renewed_once(client: Imds, metadata: Metadata) -> None:
     client.get("meta-data/instance-id")
     metadata.forget_tokens()

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ def test_the_machine_is_counted() -> None:
     assert kernel.online_cpus() == os.cpu_count()
     total = int(Path("/proc/meminfo").read_text().split()[1])
     assert abs(kernel.memory_mib() - total // 1024) <= 1
+
+
+def test_the_file_system_of_a_folder_is_measured(tmp_path: Path) -> None:
+    assert kernel.storage_mib(tmp_path) == shutil.disk_usage(tmp_path).total >> 20
+    assert kernel.storage_mib(tmp_path / "none") is None
 
 
 def test_only_sysctls_with_another_value_are_written(tmp_path: Path) -> None:
@@ -29,6 +35,14 @@ def test_only_sysctls_with_another_value_are_written(tmp_path: Path) -> None:
 def test_a_sysctl_that_cannot_be_set_says_which_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FailedError, match=r"cannot set .*/vm/nothing to 1.*ProtectKernelTunables=no"):
         kernel.apply_sysctls({"vm.nothing": "1"}, folder=tmp_path)
+
+
+def test_a_slash_in_a_name_is_a_dot_in_a_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "net/ipv4/conf/eth0.1").mkdir(parents=True)
+    (tmp_path / "net/ipv4/conf/eth0.1/rp_filter").write_text("1\n")
+    (tmp_path / "net/ipv4/tcp_rmem").write_text("4096\t131072\t6291456\n")
+    assert kernel.apply_sysctl("net.ipv4.conf.eth0/1.rp_filter", "0", folder=tmp_path)
+    assert not kernel.apply_sysctl("net.ipv4.tcp_rmem", "4096 131072 6291456", folder=tmp_path)
 
 
 def test_a_slash_in_a_key_stands_for_a_dot_of_a_name(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
+import contextlib
 import socket
 import ssl
 from pathlib import Path
 
 import pytest
+from host.connect_proxy import proxying
 from host.tls_server import HOST, Answer, Server, read_body, respond, say, serving
 
 from agent.errors import AgentError, FailedError, TemporaryError
 from agent.host.https import Response
-from agent.host.upload import Target, Uploader
+from agent.host.upload import Pace, Parcel, Target, Uploader
+from agent.proxies import Proxy
 
+NOWHERE = ("127.0.0.1", 0)
 BODY = bytes(range(256)) * 20_000
 DENIED = respond("403 Forbidden", b"<Error><Code>AccessDenied</Code></Error>")
 
@@ -20,7 +24,7 @@ def ignore(_peer: str, _own: str) -> None:
 def put(server: Server, source: Path, *, host: str = HOST) -> Response:
     source.write_bytes(BODY)
     target = Target(host, server.port, "/bucket/key?X-Amz-Signature=abc")
-    return Uploader(ca_bundle=server.authority).put(target, source, check_peer=ignore)
+    return Uploader(ca_bundle=server.authority).send(target, Parcel(source), check_peer=ignore)
 
 
 def put_to(answer: Answer, folder: Path) -> tuple[Response, Server]:
@@ -120,7 +124,7 @@ def test_a_refused_peer_gets_not_even_a_handshake(tmp_path: Path) -> None:
     with serving(tmp_path, say(respond("200 OK"))) as server:
         target = Target(HOST, server.port, "/")
         with pytest.raises(FailedError, match=r"127\.0\.0\.1 127\.0\.0\.1 is refused"):
-            Uploader(ca_bundle=server.authority).put(target, tmp_path / "ca.crt", check_peer=refuse)
+            Uploader(ca_bundle=server.authority).send(target, Parcel(tmp_path / "ca.crt"), check_peer=refuse)
         assert server.heads == []
 
 
@@ -136,7 +140,9 @@ def test_every_wait_can_be_ended(tmp_path: Path) -> None:
         return link.recv(1)
 
     with serving(tmp_path, silent) as server, pytest.raises(StopError):
-        Uploader(tick, server.authority).put(Target(HOST, server.port, "/"), tmp_path / "ca.crt", check_peer=ignore)
+        Uploader(tick, server.authority).send(
+            Target(HOST, server.port, "/"), Parcel(tmp_path / "ca.crt"), check_peer=ignore
+        )
 
 
 def test_no_secret_is_in_a_repr_or_an_error(tmp_path: Path) -> None:
@@ -144,5 +150,84 @@ def test_no_secret_is_in_a_repr_or_an_error(tmp_path: Path) -> None:
     assert "abc" not in repr(target)
     with serving(tmp_path, say(b"")) as server:
         with pytest.raises(AgentError) as caught:
-            Uploader(ca_bundle=server.authority).put(target, tmp_path / "ca.crt", check_peer=ignore)
+            Uploader(ca_bundle=server.authority).send(target, Parcel(tmp_path / "ca.crt"), check_peer=ignore)
         assert "abc" not in f"{caught.value!r} {caught.value}"
+
+
+def test_what_stands_around_the_file_is_part_of_the_body(tmp_path: Path) -> None:
+    (tmp_path / "chunk").write_bytes(b"chunk")
+    with serving(tmp_path, say(respond("204 No Content"))) as server:
+        parcel = Parcel(tmp_path / "chunk", "POST", {"Content-Type": "multipart/form-data"}, b"<", b">")
+        Uploader(ca_bundle=server.authority).send(Target(HOST, server.port, "/"), parcel, check_peer=ignore)
+    assert server.bodies == [b"<chunk>"]
+    assert "Content-Length: 7" in server.heads[0]
+    assert "Content-Type: multipart/form-data" in server.heads[0]
+
+
+def through(proxy: Proxy, server: Server, source: Path, seen: list[tuple[str, str]]) -> Response:
+    target = Target("s3.example.com", server.port, "/key?X-Amz-Signature=abc", proxy=proxy)
+    return Uploader(ca_bundle=server.authority).send(
+        target, Parcel(source), check_peer=lambda peer, own: seen.append((peer, own))
+    )
+
+
+def test_a_proxy_resolves_the_host_and_sees_nothing_of_the_url(tmp_path: Path) -> None:
+    (tmp_path / "bundle").write_bytes(BODY)
+    seen: list[tuple[str, str]] = []
+    with (
+        serving(tmp_path, say(respond("200 OK")), name="s3.example.com") as server,
+        proxying(("127.0.0.1", server.port)) as proxy,
+    ):
+        way = Proxy("localhost", proxy.port, "Basic dXNlcjpub3QtYS1zZWNyZXQ=")
+        assert through(way, server, tmp_path / "bundle", seen).status == 200
+    assert server.bodies == [BODY]
+    assert proxy.heads == [
+        f"CONNECT s3.example.com:{server.port} HTTP/1.1\r\nHost: s3.example.com:{server.port}\r\n"
+        "Proxy-Authorization: Basic dXNlcjpub3QtYS1zZWNyZXQ=\r\n\r\n"
+    ]
+    assert seen == [("s3.example.com", "")]
+    assert "dXNlcjpub3QtYS1zZWNyZXQ" not in repr(way)
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "words"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", FailedError, "answered 407 to CONNECT s3.example.com"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", FailedError, "answered 403"),
+        (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", TemporaryError, "answered 502"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", TemporaryError, "does not speak HTTP"),
+        (b"", TemporaryError, "closed the connection without an answer"),
+    ],
+)
+def test_a_proxy_that_opens_no_tunnel(tmp_path: Path, says: bytes, kind: type[AgentError], words: str) -> None:
+    with serving(tmp_path, say(b"")) as server, proxying(NOWHERE, says) as proxy:
+        with pytest.raises(kind, match=words) as caught:
+            through(Proxy("localhost", proxy.port, "Basic c2VjcmV0"), server, tmp_path / "ca.crt", [])
+        assert "c2VjcmV0" not in f"{caught.value!r} {caught.value}"
+        assert server.heads == []
+
+
+def test_a_host_that_is_refused_is_not_even_named_to_the_proxy(tmp_path: Path) -> None:
+    def refuse(peer: str, _own: str) -> None:
+        raise FailedError(f"{peer} is refused")
+
+    with proxying(NOWHERE) as proxy, serving(tmp_path, say(b"")) as server:
+        target = Target("169.254.169.254", 443, "/", proxy=Proxy("localhost", proxy.port))
+        with pytest.raises(FailedError, match=r"169\.254\.169\.254 is refused"):
+            Uploader(ca_bundle=server.authority).send(target, Parcel(tmp_path / "ca.crt"), check_peer=refuse)
+    assert proxy.heads == []
+
+
+def test_a_line_that_stalls_is_given_up_and_a_slow_one_is_not() -> None:
+    def lasts(rates: list[int]) -> int:
+        """Send a minute at each rate, and return for how many seconds that went on."""
+        pace, second = Pace(0.0), 0
+        with contextlib.suppress(TemporaryError):
+            for second, rate in enumerate(rate for rate in rates for _ in range(60)):
+                pace.sent(rate, second + 1.0)
+        return second + 1
+
+    assert lasts([20 << 10] * 10) == 600
+    assert lasts([10 << 20, 2 << 20, 1 << 20]) == 180
+    assert lasts([10 << 20, 100 << 10, 10 << 20]) == 120
+    assert lasts([20 << 10, 1000, 1000]) == 120

@@ -57,9 +57,9 @@ def read_body(link: ssl.SSLSocket, head: str, rest: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, answer: Answer) -> Iterator[Server]:
+def serving(folder: Path, answer: Answer, *, name: str = HOST) -> Iterator[Server]:
     authority = pki.authority("test")
-    certificate, key = authority.server(HOST, names=[HOST]).write(folder, "server")
+    certificate, key = authority.server(name, names=[name]).write(folder, "server")
     ca = folder / "ca.crt"
     ca.write_bytes(authority.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

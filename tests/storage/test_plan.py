@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from agent.model import Disk
-from agent.storage.plan import Format, Memory, Mount, Plan, Signature, candidates, decide, mount_unit
+from agent.storage.plan import Format, Memory, Mount, Plan, Signature, candidates, decide, is_certain, mount_unit
 
 GIB = 1 << 30
 DATA = Disk("nvme1n1", "vol0123456789abcdef0", 4 * GIB, in_use=False)
@@ -53,6 +55,36 @@ def test_what_is_not_ours_stays_untouched(found: Signature) -> None:
     plan = decide([(DATA, found)])
     assert isinstance(plan, Memory)
     assert f"nvme1n1 (vol0123456789abcdef0) carries {found.kind}" in plan.reason
+
+
+def named(disk: Disk, name: str) -> Disk:
+    return replace(disk, device_name=name)
+
+
+def test_among_empty_disks_the_name_of_the_data_volume_decides() -> None:
+    far, near = named(DATA, "xvdc"), named(OTHER, "xvdb")
+    assert decide([(far, None), (near, None)]) == Format(near)
+    assert is_certain([(far, None), (near, None)])
+    assert decide([(far, None)]) == Format(far)
+    assert not is_certain([(far, None)])
+
+
+def test_a_disk_that_tells_no_name_may_be_the_data_volume() -> None:
+    assert is_certain([(DATA, None)])
+
+
+def test_our_file_system_counts_more_than_any_name() -> None:
+    ours = named(OTHER, "xvdf")
+    probed = [(named(DATA, "xvdb"), None), (ours, Signature("ext4", "node-data", GIB))]
+    assert decide(probed) == Mount(ours, "ext4", grow=False)
+    assert is_certain(probed)
+
+
+def test_a_pod_s_empty_volume_is_never_formatted() -> None:
+    plan = decide([(named(DATA, "xvdba"), None)])
+    assert isinstance(plan, Memory)
+    assert "nvme1n1 (vol0123456789abcdef0, xvdba) is named as a pod's volume" in plan.reason
+    assert not is_certain([(named(DATA, "xvdba"), None)])
 
 
 def test_no_disk_is_memory() -> None:

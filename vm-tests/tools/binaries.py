@@ -40,6 +40,7 @@ PROGRAMS = {
     "kube-scheduler": Program("k8s.io/kubernetes/cmd/kube-scheduler", "kubernetes", KUBERNETES_FLAGS),
     "aws-iam-authenticator": Program("sigs.k8s.io/aws-iam-authenticator/cmd/aws-iam-authenticator", "authenticator"),
     "versitygw": Program("github.com/versity/versitygw/cmd/versitygw", "versitygw"),
+    "noproxy": Program(".", "noproxy"),
 }
 
 
@@ -47,7 +48,7 @@ def binary(name: str) -> Path:
     """Return the path of a statically linked program of PROGRAMS."""
     program = PROGRAMS[name]
     module = HERE / program.module
-    key = cache.key(GO, program.package, program.ldflags, module / "go.mod", module / "go.sum")
+    key = cache.key(GO, program.package, program.ldflags, *sorted(path for path in module.iterdir() if path.is_file()))
 
     def build(folder: Path) -> None:
         with progress.step(f"{name}: compiled from {program.package}"):

@@ -18,9 +18,10 @@ mount --rbind /sys "$new/sys"
 mount -t proc proc "$new/proc"
 mount -t tmpfs -o mode=0755 tools "$new/run"
 mount -t tmpfs -o mode=1777 tools "$new/tmp"
-# Names are resolved as where we come from: `ip netns exec` gives a namespace its own files.
+# Names are resolved as where we come from: `ip netns exec` gives a namespace its own files. Copies, so that a command
+# which writes to them does not change where we come from.
 for file in /etc/hosts /etc/resolv.conf; do
-  [ ! -e "$file" ] || { rm -f "$new$file"; touch "$new$file"; mount --bind "$file" "$new$file"; }
+  [ ! -e "$file" ] || { rm -f "$new$file"; cp "$file" "$new$file"; }
 done
 while [ "$1" != -- ]; do
   if [ -d "$1" ]; then mkdir -p "$new$1"; else mkdir -p "$new${1%/*}"; touch "$new$1"; fi

@@ -1,4 +1,4 @@
-"""The tools root: a Debian trixie tree with the programs that build images and run the world."""
+"""The tools root and its like: a Debian trixie tree with the programs that build images and run the world."""
 
 from pathlib import Path
 
@@ -27,13 +27,18 @@ PACKAGES = (
     "xfsprogs",
     "zstd",
     # runs the world
+    "busybox-static",  # all that is in the world's container image
+    "chrony",
     "dnsmasq-base",
+    "docker-registry",
     "etcd-server",
     "iproute2",
     "nftables",
     "ovmf",
     "qemu-system-x86",
     "qemu-utils",
+    "tinyproxy-bin",
+    "whois",  # mkpasswd, for the registry's users
 )
 OPTIONS = (
     "--variant=apt",
@@ -53,6 +58,11 @@ def root() -> Path:
 def go_root() -> Path:
     """Return a root with a Go compiler that can fetch a newer one, for machines whose own is too old."""
     return _tree("go", ("ca-certificates", "golang-go", "mount"))
+
+
+def runtime_root() -> Path:
+    """Return a root with the containerd that the node image has: the release's own."""
+    return _tree("runtime", ("containerd", "iproute2", "mount", "python3", "runc"))
 
 
 def _tree(kind: str, packages: tuple[str, ...]) -> Path:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import tools
 from world import etcd, pki
-from world.facts import KUBERNETES_SERVICE, SERVICE_NETWORK
 from world.processes import Process, spawn
 from world.site import Site, wait_listening
 
@@ -49,7 +48,7 @@ def audit_log(site: Site) -> Path:
 
 
 def _serving(site: Site, authority: pki.Authority) -> list[str]:
-    names = [site.endpoint, site.address, KUBERNETES_SERVICE, *SERVICE_NAMES]
+    names = [site.endpoint, site.address, site.services.kubernetes, *SERVICE_NAMES]
     certificate, key = site.keep("kube-apiserver", authority.server("kube-apiserver", names=names))
     return [
         f"--bind-address={site.address}",
@@ -57,7 +56,7 @@ def _serving(site: Site, authority: pki.Authority) -> list[str]:
         f"--secure-port={PORT}",
         f"--tls-cert-file={certificate}",
         f"--tls-private-key-file={key}",
-        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        f"--service-cluster-ip-range={site.services.network}",
     ]
 
 

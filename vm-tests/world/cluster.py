@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 import shlex
@@ -11,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import tools
-from world import apiserver, authenticator, controllers, etcd, kubeconfig, pki
+from world import apiserver, authenticator, controllers, etcd, join, kubeconfig, pki
 from world.cloud_controller import NODES, CloudController
-from world.facts import CLUSTER_DNS, CLUSTER_NAME, REGION
+from world.facts import CLUSTER_NAME, REGION
 from world.inventory import Instance, Inventory
+from world.join import Join
 from world.kubeapi import Api
 from world.processes import Process, ProcessError, run
 from world.reconciler import Reconciler
 from world.s3 import HOST as S3_HOST
 from world.s3 import ObjectStore
 from world.serving_approver import REQUESTS, ServingApprover
-from world.site import Site, wait_ready
+from world.site import Site, in_url, wait_ready
 
 ADMINISTRATORS = "system:masters"
 READY_TIMEOUT = 60.0
@@ -111,17 +111,17 @@ class Cluster:
 
     def user_data(self, *, extra_pki: bool = True) -> str:
         """Return user data in Bottlerocket's TOML with which a node joins; `extra_pki` lets it trust S3."""
-        lines = [
-            "[settings.kubernetes]",
-            f'api-server = "{self.site.server}"',
-            f'cluster-certificate = "{_base64(self._authority.certificate)}"',
-            f'cluster-name = "{CLUSTER_NAME}"',
-            f'cluster-dns-ip = "{CLUSTER_DNS}"',
-        ]
-        if extra_pki:
-            trusted = _base64(self._public.certificate)
-            lines += ["", "[settings.pki.world-s3]", f'data = "{trusted}"', "trusted = true"]
-        return "\n".join(lines) + "\n"
+        return self.join.toml() + (f"\n{self.trust}" if extra_pki else "")
+
+    @property
+    def join(self) -> Join:
+        """What a node needs to join, in whatever form."""
+        return Join(self.site.server, self._authority.certificate, CLUSTER_NAME, self.site.services)
+
+    @property
+    def trust(self) -> str:
+        """Settings with which a node trusts what AWS signs, the object store among it."""
+        return join.bundle("world-s3", self._public.certificate)
 
     def _write_credentials(self) -> None:
         self.site.keep("ca", self._authority.identity)
@@ -137,7 +137,7 @@ class Cluster:
 
     def _connect(self) -> Api:
         authority, certificate, key = (self.site.path(f"pki/{name}") for name in ("ca.crt", "cloud.crt", "cloud.key"))
-        return Api(self.site.address, authority=authority, certificate=certificate, key=key)
+        return Api(in_url(self.site.address), authority=authority, certificate=certificate, key=key)
 
     def _kubectl(self) -> list[str | Path]:
         return [tools.binary("kubectl"), f"--kubeconfig={self.kubeconfig}"]
@@ -147,7 +147,3 @@ class Cluster:
             return self.kubectl("get", "--raw=/readyz") == "ok"
         except ProcessError:
             return False
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -145,6 +145,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the Date header, by the clock that the test gave the service."""
+        return super().date_time_string((timestamp or time.time()) + self.metadata.clock_ahead)
+
     def _set_hops(self, hops: int) -> None:
         """Only a token's packets are short-lived; on the listening socket the limit would kill the handshake."""
         if self.request.family == socket.AF_INET6:

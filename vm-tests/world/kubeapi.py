@@ -17,10 +17,10 @@ Object = dict[str, Any]
 
 
 class Api:
-    """The API server, as one client certificate sees it."""
+    """The API server, as one client certificate sees it; `host` is as URLs have it."""
 
-    def __init__(self, address: str, *, authority: Path, certificate: Path, key: Path) -> None:
-        self._base = f"https://{address}"
+    def __init__(self, host: str, *, authority: Path, certificate: Path, key: Path) -> None:
+        self._base = f"https://{host}"
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = str(authority)

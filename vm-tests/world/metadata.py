@@ -41,6 +41,7 @@ class Metadata:
 
     def __init__(self, tree: Mapping[str, Body], *, hop_limit: int = 1) -> None:
         self.hop_limit = hop_limit
+        self.clock_ahead = 0.0  # seconds by which the service's clock, and so its Date, is ahead of this machine's
         self._tree = dict(tree)
         self._faults: dict[str, tuple[Fault, float]] = {}
         self._tokens: dict[str, float] = {}

@@ -90,7 +90,7 @@ class Node:
         """Wait until the serial port has said this since the launch."""
         until(lambda: text in self._alive().serial_log.read_bytes(), timeout, f"the console says {text!r}")
 
-    def wait_ready(self, timeout: float = 300.0) -> None:
+    def wait_ready(self, timeout: float = 600.0) -> None:
         """Wait until pods can run: Ready, and without taints; the error shows the console's end."""
         query = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}{.spec.taints}'
 
@@ -148,10 +148,17 @@ class Node:
         self._shell.expect_boot()
         self._monitor.wait_event("RESET", timeout, guest=True)
 
-    def power_off(self, *, timeout: float = 120.0) -> None:
+    def power_off(self, *, timeout: float = 300.0) -> None:
         """Stop the instance by its power button."""
         self._monitor.execute("system_powerdown")
         self._process.wait(timeout)
+
+    def start(self) -> None:
+        """Start a stopped instance: the same machine, with what its user data is now."""
+        if self._process.running:
+            raise NodeError(f"{self.instance_id} runs; power it off first")
+        self._disconnect()
+        self._switch_on()
 
     def kill(self) -> None:
         """Cut the power."""

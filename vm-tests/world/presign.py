@@ -1,12 +1,13 @@
-"""Pre-signed S3 URLs as an SDK makes them: path style, regional host, nothing signed but the host."""
+"""Pre-signed S3 URLs and forms as an SDK makes them: path style, regional host, nothing signed but the host."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
-from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
+from botocore.auth import SIGV4_TIMESTAMP, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -39,3 +40,16 @@ def presign_put(bucket: Bucket, key: str, *, expires: int, signed_at: datetime |
     request = AWSRequest(method="PUT", url=f"https://{bucket.host}/{bucket.name}/{quote(key)}")
     _SignerAt(bucket, expires, signed_at or datetime.now(UTC)).add_auth(request)
     return str(request.url)
+
+
+def presign_post(bucket: Bucket, prefix: str, *, expires: int) -> dict[str, Any]:
+    """Return URL and fields of a form that anybody may POST objects below a prefix with."""
+    request = AWSRequest(method="POST", url=f"https://{bucket.host}/{bucket.name}")
+    ends = datetime.now(UTC) + timedelta(seconds=expires)
+    request.context["s3-presign-post-fields"] = {"key": prefix + "${filename}"}
+    request.context["s3-presign-post-policy"] = {
+        "expiration": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "conditions": [{"bucket": bucket.name}, ["starts-with", "$key", prefix]],
+    }
+    S3SigV4PostAuth(Credentials(bucket.access_key, bucket.secret_key), "s3", bucket.region).add_auth(request)
+    return {"url": request.url, "fields": request.context["s3-presign-post-fields"]}

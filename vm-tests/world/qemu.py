@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from world.eni import Eni
@@ -21,6 +22,7 @@ class Boot:
     kernel: Path
     initrd: Path
     command_line: str
+    clock_offset: timedelta = timedelta(0)  # of the machine's own clock, which knows no better
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def command(accelerator: list[str], boot: Boot, machine: Machine, folder: Folder
     return [
         *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"),
         *("-machine", "q35", "-smp", "2", "-m", "2048", *accelerator),
+        *("-rtc", f"base={datetime.now(UTC) + boot.clock_offset:%Y-%m-%dT%H:%M:%S}"),
         *_identity(machine),
         *("-kernel", str(boot.kernel), "-initrd", str(boot.initrd), "-append", boot.command_line),
         *_root_disk(boot.disk, machine),

@@ -1,4 +1,4 @@
-"""The region: a VPC, its metadata service, STS, and the instances that live in it."""
+"""The region: a VPC, its metadata service, its time, STS, EC2's API, and the instances that live in it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import threading
 from dataclasses import dataclass
 from typing import Self
 
-from world import imds, machines, namespaces, sts
+from world import ec2, imds, machines, namespaces, sts
+from world.clock import Clock
 from world.eni import Eni
 from world.listener import listen
 from world.machines import Machine
 from world.metadata import Metadata
 from world.ownership import Home
 from world.pki import Identity
+from world.processes import run
 from world.roles import Roles
-from world.vpc import PUBLIC, Vpc
+from world.vpc import BRIDGE, PUBLIC, Vpc
+
+EC2 = "203.0.113.11"
 
 
 @dataclass(frozen=True)
@@ -28,28 +32,31 @@ class Resident:
 
 
 class Region:
-    """All of AWS that nodes see but S3 and EKS; `identity` is STS's certificate."""
+    """All of AWS that nodes see but S3 and EKS; `identity` certifies STS and EC2's API."""
 
     def __init__(self, home: Home, identity: Identity) -> None:
         self.roles = Roles()
         self.vpc = Vpc(home)
         self._sources: dict[str, Metadata] = {}
         self._guard = threading.Lock()
-        folder = home.path / "sts"
+        folder = home.path / "aws"
         folder.mkdir()
-        certificate, key = identity.write(folder, "sts")
+        certificate, key = identity.write(folder, "aws")
+        run(["ip", "-n", self.vpc.netns, "address", "add", EC2, "dev", BRIDGE])
         with namespaces.entered(self.vpc.netns):
             metadata_sockets = [listen(address, imds.PORT) for address in imds.ADDRESSES]
-            sts_socket = listen(PUBLIC, sts.PORT)
+            sts_socket, ec2_socket = listen(PUBLIC, sts.PORT), listen(EC2, ec2.PORT)
         self._imds = imds.Service(metadata_sockets, self._metadata_of)
-        self._sts = sts.Service(sts_socket, certificate, key, self.roles)
-        self._imds.start()
-        self._sts.start()
-        self.vpc.know({sts.HOST: PUBLIC})
+        self.sts = sts.Service(sts_socket, certificate, key, self.roles)
+        self.ec2 = ec2.Service(ec2_socket, certificate, key)
+        self.clock = Clock(home.path / "clock", self.vpc)
+        for service in (self._imds, self.sts, self.ec2, self.clock):
+            service.start()
+        self.vpc.know({sts.HOST: PUBLIC, ec2.HOST: EC2})
 
     def close(self) -> None:
-        self._imds.stop()
-        self._sts.stop()
+        for service in (self._imds, self.sts, self.ec2, self.clock):
+            service.stop()
         self.vpc.close()
 
     def __enter__(self) -> Self:
@@ -58,10 +65,10 @@ class Region:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def create(self, *, hop_limit: int = 1, prefixes: int = 0) -> Resident:
+    def create(self, *, hop_limit: int = 1, prefixes: int = 0, prefixes6: int = 0) -> Resident:
         """Create an instance: its primary interface is known to IMDS and DHCP, but not plugged in."""
         machine = machines.new()
-        eni = self.vpc.create(0, prefixes=prefixes)
+        eni = self.vpc.create(0, prefixes=prefixes, prefixes6=prefixes6)
         tree = machines.tree(machine, eni, self.roles.issue(machine.instance_id))
         metadata = Metadata(tree, hop_limit=hop_limit)
         self.vpc.serve_dhcp(machine.instance_id, eni)

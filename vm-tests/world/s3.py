@@ -7,13 +7,14 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import tools
 from world.facts import REGION
 from world.pki import Authority
-from world.presign import Bucket, presign_put
+from world.presign import Bucket, presign_post, presign_put
 from world.processes import Process, spawn
-from world.site import wait_listening
+from world.site import in_url, wait_listening
 
 HOST = f"s3.{REGION}.amazonaws.com"
 PORT = 443
@@ -56,7 +57,7 @@ class ObjectStore:
         self._process = spawn(
             [
                 tools.binary("versitygw"),
-                f"--port={self.address}:{PORT}",
+                f"--port={in_url(self.address)}:{PORT}",
                 f"--cert={self._certificate}",
                 f"--key={self._key}",
                 f"--region={REGION}",
@@ -80,6 +81,15 @@ class ObjectStore:
     def presign_put(self, key: str, *, expires: int = 3600, signed_at: datetime | None = None) -> str:
         """Return a URL that anybody may PUT one object to until it expires."""
         return presign_put(self._bucket, key, expires=expires, signed_at=signed_at)
+
+    def presign_post(self, prefix: str, *, expires: int = 3600) -> dict[str, Any]:
+        """Return a form with which anybody may POST objects below a prefix until it expires."""
+        return presign_post(self._bucket, prefix, expires=expires)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys below a prefix."""
+        top = self._data / BUCKET
+        return sorted(str(path.relative_to(top)) for path in (top / prefix).rglob("*") if path.is_file())
 
     def object(self, key: str) -> bytes | None:
         """Return the stored object, None while there is none."""

@@ -24,7 +24,7 @@ ExecStart=/bin/bash -c 'mkdir -p {FOLDER}; cd /sys/class/virtio-ports; \\
   exec <>/dev/$$(grep --files-with-matches --line-regexp {PORT} */name | cut -d/ -f1) >&0; exec bash -s'
 """
 # A boot takes 45 to 90 s under TCG, and several machines may boot on the same two processors.
-BOOT_TIMEOUT = 300.0
+BOOT_TIMEOUT = 600.0
 # What the guest may need to answer after its own time-out, on a busy machine without KVM.
 GRACE = 20.0
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from world.facts import SERVICES, SERVICES6, Services
 from world.pki import Identity
 from world.processes import Process, ProcessError
 from world.waiting import until
 
-# The state column of /proc/PID/net/tcp: TCP_LISTEN of the kernel's include/net/tcp_states.h.
+# The state column of /proc/PID/net/tcp and tcp6: TCP_LISTEN of the kernel's include/net/tcp_states.h.
 LISTEN = "0A"
 
 
@@ -28,6 +31,11 @@ class Site:
         """The API server's URL, as nodes and kubeconfigs have it."""
         return f"https://{self.endpoint}"
 
+    @property
+    def services(self) -> Services:
+        """A cluster is of one family: that of its API server."""
+        return SERVICES6 if is_ipv6(self.address) else SERVICES
+
     def log(self, program: str) -> Path:
         return self.folder / f"{program}.log"
 
@@ -40,6 +48,15 @@ class Site:
     def keep(self, name: str, identity: Identity) -> tuple[Path, Path]:
         """Write a certificate and its key for a program to read."""
         return identity.write(self.path(f"pki/{name}").parent, name)
+
+
+def is_ipv6(address: str) -> bool:
+    return ":" in address
+
+
+def in_url(address: str) -> str:
+    """The address as a URL's host: IPv6 in brackets."""
+    return f"[{address}]" if is_ipv6(address) else address
 
 
 def wait_listening(process: Process, netns: str, address: str, port: int, timeout: float = 30.0) -> None:
@@ -74,12 +91,13 @@ def _is_inside(process: Process, netns: str) -> bool:
 
 
 def _listeners(process: Process) -> set[str]:
-    rows = Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]
-    columns = [row.split() for row in rows]
+    tables = (Path(f"/proc/{process.pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6"))
+    columns = [row.split() for rows in tables for row in rows]
     return {row[1] for row in columns if row[3] == LISTEN}
 
 
 def _socket_name(address: str, port: int) -> str:
-    """The kernel prints an IPv4 address as one number in the machine's byte order."""
-    octets = bytes(int(part) for part in address.split("."))
-    return f"{int.from_bytes(octets, 'little'):08X}:{port:04X}"
+    """The kernel prints an address as numbers of 32 bits in the machine's byte order."""
+    packed = socket.inet_pton(socket.AF_INET6 if is_ipv6(address) else socket.AF_INET, address)
+    numbers = struct.unpack(f"={len(packed) // 4}I", packed)
+    return "".join(f"{number:08X}" for number in numbers) + f":{port:04X}"

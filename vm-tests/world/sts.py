@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -31,13 +33,32 @@ class Service:
     def __init__(self, listening: socket.socket, certificate: Path, key: Path, roles: Roles) -> None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(certificate, key)
-        self._listener = Listener(listening, type("BoundHandler", (Handler,), {"roles": roles}), tls)
+        self._mood = Mood()
+        handler = type("BoundHandler", (Handler,), {"roles": roles, "mood": self._mood})
+        self._listener = Listener(listening, handler, tls)
 
     def start(self) -> None:
         self._listener.start()
 
     def stop(self) -> None:
         self._listener.stop()
+
+    @contextlib.contextmanager
+    def refusing(self, code: str, message: str) -> Iterator[Mood]:
+        """Refuse every token while the context lasts, whoever signed it; the mood counts them."""
+        self._mood.refused, self._mood.refusal = 0, RefusedError(code, message)
+        try:
+            yield self._mood
+        finally:
+            self._mood.refusal = None
+
+
+@dataclass
+class Mood:
+    """How the service answers now, and how many requests it refused in this mood."""
+
+    refusal: RefusedError | None = None
+    refused: int = 0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -49,6 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 30
     wbufsize = 65536
     roles: Roles
+    mood: Mood
 
     def do_GET(self) -> None:
         try:
@@ -58,6 +80,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(403, "ErrorResponse", {"Error": error})
 
     def _verified(self) -> Credentials:
+        if self.mood.refusal is not None:
+            self.mood.refused += 1
+            raise self.mood.refusal
         parts = urlsplit(self.path)
         headers = {name.lower(): text for name, text in self.headers.items()}
         if dict(parse_qsl(parts.query)).get("Action") != "GetCallerIdentity":

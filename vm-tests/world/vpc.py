@@ -52,11 +52,13 @@ class Vpc:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def create(self, device_number: int, *, subnet: int = 0, addresses: int = 1, prefixes: int = 0) -> Eni:
+    def create(
+        self, device_number: int, *, subnet: int = 0, addresses: int = 1, prefixes: int = 0, prefixes6: int = 0
+    ) -> Eni:
         """Make an interface with addresses of a subnet; it is not plugged in yet."""
         number = next(self._numbers)
         made = enis.make(self.subnets[subnet], number, device_number, addresses=addresses)
-        return made.delegate(prefixes=prefixes)
+        return made.delegate(prefixes=prefixes, prefixes6=prefixes6)
 
     def plug(self, eni: Eni) -> None:
         """Give the interface its port: a tap device, and the check of what it sends."""
@@ -111,7 +113,8 @@ class Vpc:
             run(["ip", "-n", netns, "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else [])])
         run(["ip", "-n", netns, "route", "add", gateway, "dev", "eth0", "scope", "link"])
         run(["ip", "-n", netns, "route", "add", "default", "via", gateway, "dev", "eth0"])
-        run(["ip", "-n", netns, "route", "add", "default", "via", ROUTER6, "dev", "eth0"])
+        # A router advertisement may have been first.
+        run(["ip", "-n", netns, "route", "replace", "default", "via", ROUTER6, "dev", "eth0"])
 
     def _set_up(self) -> None:
         run(["sysctl", "--quiet", "--write", *SYSCTLS], netns=self.netns)

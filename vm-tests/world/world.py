@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import tools
-from world import accelerator, namespaces, ownership, pki, shell, sts
+from world import accelerator, ec2, namespaces, ownership, pki, shell, sts
 from world.cluster import Cluster
 from world.facts import ZONE
 from world.inventory import Instance
 from world.machines import INSTANCE_TYPE, USER_DATA, private_dns_name
 from world.metadata import Fault
 from world.node import Launch, Node, Surroundings
+from world.outside import Outside
 from world.processes import run
 from world.qemu import Boot
 from world.region import Region, Resident
@@ -25,6 +27,7 @@ from world.s3 import ObjectStore
 from world.vpc import PUBLIC
 
 API_SERVER = "10.0.0.10"
+API_SERVER6 = "2001:db8:ec2::10"
 S3 = "10.0.0.11"
 RESOLVER = "10.0.0.2"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -36,7 +39,9 @@ class World:
     region: Region
     cluster: Cluster
 
-    def __init__(self) -> None:
+    def __init__(self, *, ipv6: bool = False) -> None:
+        """Prepare a world; with `ipv6` its cluster, its Services and its nodes are of that family."""
+        self._ipv6 = ipv6
         self._exit = contextlib.ExitStack()
         self._nodes: list[Node] = []
 
@@ -54,6 +59,19 @@ class World:
     def s3(self) -> ObjectStore:
         return self.cluster.s3
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The instances that are launched and not terminated, running or not."""
+        return tuple(self._nodes)
+
+    @functools.cached_property
+    def outside(self) -> Outside:
+        """What is beyond the VPC: a private registry and the proxy to it, started when first asked for."""
+        with _step("world: outside"):
+            outside = Outside(self._home, self.region.vpc, RESOLVER)
+        self._exit.callback(outside.close)
+        return outside
+
     def launch(
         self,
         user_data: str | bytes | None = None,
@@ -62,15 +80,17 @@ class World:
         data_volume: bool = True,
         data_from: Path | None = None,
         imds: Mapping[str, Fault] | None = None,
+        clock_offset: timedelta = timedelta(0),
         kernel_arguments: Sequence[str] = (),
     ) -> Node:
         """Launch an instance, by default with user data that lets it join; returns while it boots."""
-        resident = self.region.create(hop_limit=hop_limit, prefixes=1)
+        family = {"prefixes6": 1} if self._ipv6 else {"prefixes": 1}
+        resident = self.region.create(hop_limit=hop_limit, **family)
         resident.metadata.set(USER_DATA, self.user_data() if user_data is None else user_data)
         for path, fault in (imds or {}).items():
             resident.metadata.fault(path, fault)
-        self.cluster.register(_known_to_cluster(resident))
-        launch = Launch(self._accelerator, self._boot(kernel_arguments), data_volume, data_from)
+        self.cluster.register(self._known_to_cluster(resident))
+        launch = Launch(self._accelerator, self._boot(kernel_arguments, clock_offset), data_volume, data_from)
         node = Node(self._surroundings(), resident, launch)
         self._nodes.append(node)
         _say(f"world: launched {node.instance_id}; console: {node.serial_log}")
@@ -116,7 +136,7 @@ class World:
             self._accelerator = accelerator.choose(verdict, self._image.kernel, self._image.initrd)
         with _step("world: region"):
             public = pki.authority("Simulated public CA")
-            self.region = undo.enter_context(Region(self._home, public.server(sts.HOST, names=[sts.HOST])))
+            self.region = undo.enter_context(Region(self._home, _aws(public)))
         with _step("world: cluster"):
             self._start_cluster(undo, public)
         undo.callback(self._terminate_all)
@@ -124,9 +144,10 @@ class World:
     def _start_cluster(self, undo: contextlib.ExitStack, public: pki.Authority) -> None:
         control = self._home.namespace("control")
         namespaces.make(control, resolver=RESOLVER)
-        self.region.vpc.attach(control, API_SERVER, S3)
+        api_server = API_SERVER6 if self._ipv6 else API_SERVER
+        self.region.vpc.attach(control, API_SERVER, API_SERVER6, S3)
         self.cluster = Cluster(
-            self._home.path / "cluster", netns=control, address=API_SERVER, s3_address=S3, public=public
+            self._home.path / "cluster", netns=control, address=api_server, s3_address=S3, public=public
         )
         self.region.vpc.know(self.cluster.dns_names)
         namespaces.write_hosts(control, {**self.cluster.dns_names, sts.HOST: PUBLIC})
@@ -136,11 +157,11 @@ class World:
         self.cluster.kubectl("apply", "-f", "-", stdin=manifests)
         self.cluster.kubectl("wait", "crd/nodediagnostics.eks.amazonaws.com", "--for=condition=Established")
 
-    def _boot(self, kernel_arguments: Sequence[str]) -> Boot:
+    def _boot(self, kernel_arguments: Sequence[str], clock_offset: timedelta) -> Boot:
         image = self._image
         timing = accelerator.kernel_arguments(self._accelerator)
         words = [image.command_line.strip(), *shell.kernel_arguments(), *timing, *kernel_arguments]
-        return Boot(image.disk, image.kernel, image.initrd, " ".join(words))
+        return Boot(image.disk, image.kernel, image.initrd, " ".join(words), clock_offset)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(self._home.path, self.region, self.kubectl, self._clone)
@@ -148,21 +169,23 @@ class World:
     def _clone(self, node: Node, user_data: str | bytes) -> Node:
         return self.launch(user_data, hop_limit=node.imds.hop_limit, data_from=node.folder.data)
 
+    def _known_to_cluster(self, resident: Resident) -> Instance:
+        eni = resident.primary
+        return Instance(
+            instance_id=resident.machine.instance_id,
+            instance_type=INSTANCE_TYPE,
+            zone=ZONE,
+            private_dns_name=private_dns_name(eni),
+            addresses=tuple(map(str, eni.addresses6 if self._ipv6 else eni.addresses)),  # of the cluster's family
+        )
+
     def _terminate_all(self) -> None:
         for node in list(self._nodes):
             self.terminate(node)
 
 
-def _known_to_cluster(resident: Resident) -> Instance:
-    eni = resident.primary
-    addresses = tuple(map(str, eni.addresses))  # as EKS gives a node of an IPv4 cluster
-    return Instance(
-        instance_id=resident.machine.instance_id,
-        instance_type=INSTANCE_TYPE,
-        zone=ZONE,
-        private_dns_name=private_dns_name(eni),
-        addresses=addresses,
-    )
+def _aws(public: pki.Authority) -> pki.Identity:
+    return public.server("aws", names=[sts.HOST, ec2.HOST])
 
 
 @contextlib.contextmanager

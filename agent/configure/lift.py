@@ -1,0 +1,231 @@
+"""Finds the settings in what nodes are also told by kubelet's own configuration and flags, and by variables.
+
+They become documents of their own, before the one they stand in: so each value has one place, one rule and one
+precedence, whatever way it came. As kubelet reads them, flags beat its configuration; a setting's own key beats both.
+"""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from agent.configure import kubernetes_rules
+from agent.configure.kubernetes import Kubernetes
+from agent.configure.merging import Document
+from agent.configure.schema import Entries, RefusedError, Value, keys
+from agent.model import Verdict
+
+# A node's labels may well take kilobytes; shlex takes time in the square of a word.
+_LONGEST_ELEMENT = 16_384
+_MOST_ELEMENTS = 256
+
+
+def _as_it_is(raw: object) -> object:
+    return raw
+
+
+def _taints_of_objects(raw: object) -> object:
+    """Turn [{key, value, effect}] into {key: ["value:effect"]}."""
+    if not isinstance(raw, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("key"), str) for each in raw
+    ):
+        return raw
+    taints: dict[str, list[str]] = {}
+    for each in raw:
+        taints.setdefault(each["key"], []).append(f"{each.get('value', '')}:{each.get('effect', '')}")
+    return taints
+
+
+def _numa_nodes(raw: object) -> object:
+    """Turn [{numaNode, limits}] into {numaNode: limits}."""
+    if not isinstance(raw, list) or not all(isinstance(each, dict) for each in raw):
+        return raw
+    return {str(each.get("numaNode")): each.get("limits") for each in raw}
+
+
+def _taints_of_flag(text: str) -> object:
+    taints: dict[str, list[str]] = {}
+    for each in filter(None, text.split(",")):
+        named, _, effect = each.rpartition(":")
+        name, _, value = named.partition("=")
+        taints.setdefault(name, []).append(f"{value}:{effect}")
+    return taints
+
+
+def _labels_of_flag(text: str) -> object:
+    return {name: value for name, _, value in (each.partition("=") for each in filter(None, text.split(",")))}
+
+
+def _number(text: str) -> object:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
+
+
+def _numbers(raw: object) -> object:
+    """Turn the texts of an options table into what they stand for."""
+    if not isinstance(raw, dict):
+        return raw
+    booleans: Mapping[object, bool] = {"true": True, "false": False}
+    return {name: booleans.get(each, _number(each)) if isinstance(each, str) else each for name, each in raw.items()}
+
+
+def _switched_on(raw: object) -> object:
+    return [name for name, each in raw.items() if each is True or each == "true"] if isinstance(raw, dict) else raw
+
+
+_DIRECT: Mapping[str, str] = {
+    spec.kubelet: name for name, _, spec, _ in keys(Kubernetes) if isinstance(spec, Value | Entries) and spec.kubelet
+}
+# Fields of KubeletConfiguration: the setting that each is, and how it is written there.
+_FIELDS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
+    **{field: (name, _as_it_is) for field, name in _DIRECT.items()},
+    "clusterDNS": ("cluster-dns-ip", _as_it_is),
+    "cpuManagerPolicyOptions": ("cpu-manager-policy-options", _switched_on),
+    "evictionHard": ("eviction-hard", _as_it_is),
+    "kubeReserved": ("kube-reserved", _as_it_is),
+    "logging.verbosity": ("log-level", _as_it_is),
+    "memorySwap.swapBehavior": ("memory-swap-behavior", _as_it_is),
+    "providerID": ("provider-id", _as_it_is),
+    "registerWithTaints": ("node-taints", _taints_of_objects),
+    "reservedMemory": ("memory-manager-reserved-memory", _numa_nodes),
+    "topologyManagerPolicyOptions": ("topology-manager-policy-options", _numbers),
+    "userNamespaces.idsPerPod": ("ids-per-pod", _as_it_is),
+}
+_FLAGS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "cluster-dns": ("cluster-dns-ip", lambda text: text.split(",")),
+    "cluster-domain": ("cluster-domain", _as_it_is),
+    "hostname-override": ("hostname-override", _as_it_is),
+    "max-pods": ("max-pods", _number),
+    "node-ip": ("node-ip", _as_it_is),
+    "node-labels": ("node-labels", _labels_of_flag),
+    "provider-id": ("provider-id", _as_it_is),
+    "register-with-taints": ("node-taints", _taints_of_flag),
+    "v": ("log-level", _number),
+}
+
+
+def agreed(own: Mapping[str, Any], decided: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a user's own KubeletConfiguration with what was `decided` of the fields that are settings.
+
+    A drop-in with the value that was refused, or that a later document changed, would win over config.json.
+    """
+    result = {name: dict(each) if isinstance(each, dict) else each for name, each in own.items()}
+    for field in _FIELDS:
+        table, _, last = field.rpartition(".")
+        into = result.get(table) if table else result
+        if not isinstance(into, dict) or last not in into:
+            continue
+        source = _table(decided, table) if table else decided
+        del into[last]
+        into |= {last: source[last]} if last in source else {}
+    return result
+
+
+def fields() -> Mapping[str, str]:
+    """Return the fields of KubeletConfiguration that are settings, with the setting that each is."""
+    return {field: name for field, (name, _) in _FIELDS.items()}
+
+
+def flags() -> Mapping[str, str]:
+    """Return the flags of kubelet that are settings, with the setting that each is."""
+    return {flag: name for flag, (name, _) in _FLAGS.items()}
+
+
+# Where nodeadm's users set the proxy of what joins the node to its cluster.
+_PROXIED = ("default", "containerd", "kubelet")
+
+
+def lifted(document: Document) -> Iterator[Document]:
+    """Give a document's lifted settings, then the document without the flags and variables that were lifted."""
+    kubelet = _table(document.settings, "kubelet")
+    yield from _of_configuration(_table(kubelet, "config"), document.source)
+    flags, remarks = _split(kubelet.get("flags"), document.source)
+    yield from _of_flags(flags, document.source)
+    environment = _table(document.settings, "environment")
+    yield from _of_environment(environment, document.source)
+    yield replace(document, settings=_rest(document.settings, flags, environment), remarks=document.remarks + remarks)
+
+
+def _of_configuration(config: Mapping[str, Any], source: str) -> Iterator[Document]:
+    for field, (name, convert) in _FIELDS.items():
+        table, _, last = field.rpartition(".")
+        found = _table(config, table) if table else config
+        if last in found:
+            yield _document(("kubernetes", name), convert(found[last]), f"{source}, kubelet.config.{field}")
+
+
+def _of_flags(flags: list[str], source: str) -> Iterator[Document]:
+    for flag in flags:
+        name, _, text = flag.removeprefix("--").partition("=")
+        if name in _FLAGS:
+            setting, convert = _FLAGS[name]
+            yield _document(("kubernetes", setting), convert(text), f"{source}, kubelet.flags --{name}")
+
+
+def _of_environment(environment: Mapping[str, Any], source: str) -> Iterator[Document]:
+    for service in _PROXIED:
+        for name, text in _table(environment, service).items():
+            where = f"{source}, environment.{service}.{name}"
+            if name.upper() == "HTTPS_PROXY":
+                yield _document(("network", "https-proxy"), text, where)
+            elif name.upper() == "NO_PROXY":
+                entries = text.split(",") if isinstance(text, str) else text
+                yield _document(("network", "no-proxy"), entries, where)
+
+
+def _rest(settings: Mapping[str, Any], flags: list[str], environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    rest = dict(settings)
+    if "flags" in _table(settings, "kubelet"):
+        kept = [flag for flag in flags if flag.removeprefix("--").partition("=")[0] not in _FLAGS]
+        others = {name: each for name, each in settings["kubelet"].items() if name != "flags"}
+        rest["kubelet"] = {**others, "flags": kept} if kept else others
+    if environment:
+        rest["environment"] = {service: _without_proxy(service, table) for service, table in environment.items()}
+    return rest
+
+
+def _without_proxy(service: str, table: object) -> object:
+    if service not in _PROXIED or not isinstance(table, dict):
+        return table
+    return {name: text for name, text in table.items() if name.upper() not in {"HTTPS_PROXY", "NO_PROXY"}}
+
+
+def _split(raw: object, source: str) -> tuple[list[str], tuple[Verdict, ...]]:
+    """Take flags apart as a shell would, `--name value` becoming `--name=value`; what is no flag is left out."""
+    flags: list[str] = []
+    remarks: list[Verdict] = []
+    for word in _words(raw):
+        try:
+            flags.append(f"--{kubernetes_rules.flag(word).lstrip('-')}")
+        except RefusedError:
+            message = f"a word is refused: must be {kubernetes_rules.flag.says}; it is left out"
+            remarks.append(Verdict("settings.kubelet.flags", "warning", message, source))
+    return flags, tuple(remarks)
+
+
+def _words(raw: object) -> list[str]:
+    words: list[str] = []
+    for element in raw[:_MOST_ELEMENTS] if isinstance(raw, list) else []:
+        for word in _shell_words(element):
+            if words and words[-1].startswith("-") and "=" not in words[-1] and not word.startswith("-"):
+                words[-1] += f"={word}"
+            else:
+                words.append(word)
+    return words
+
+
+def _shell_words(element: object) -> list[str]:
+    if not isinstance(element, str) or len(element) > _LONGEST_ELEMENT:
+        return [""]
+    try:
+        return shlex.split(element)
+    except ValueError:  # a quote that does not end
+        return [""]
+
+
+def _document(path: tuple[str, str], value: object, source: str) -> Document:
+    return Document(source, {path[0]: {path[1]: value}})
+
+
+def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = settings.get(name)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,41 @@
+"""The folder that the kubelet's log endpoint shows: bundles stay there for ten minutes, also across restarts."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from agent.errors import FailedError
+from agent.host import files
+from agent.host.spool import Spool
+
+# Where the peer leaves a bundle, for how long, and under which name.
+_SUPPORT = "/var/log/support"
+_SUFFIX = "-logs.tar.gz"
+_SECONDS = 600.0
+
+
+class Shelf:
+    """Copies of bundles below `root`; a file's own time says when it goes."""
+
+    def __init__(self, spool: Spool, bundle: str, *, reserve: int, root: Path) -> None:
+        self._spool = spool
+        self._bundle = bundle
+        self._reserve = reserve
+        self._root = root
+
+    def keep(self, capture: str, node: str) -> str:
+        """Put a capture's bundle there, whole or not at all, and return its path on the node."""
+        path = f"{_SUPPORT}/{node}{_SUFFIX}"
+        source, target = self._spool.place(capture) / self._bundle, files.below(self._root, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if files.free_bytes(target.parent) < files.size(source) + self._reserve:
+            raise FailedError(f"no space for {path}", hint="free space on the data volume, or give a pre-signed URL")
+        files.copy_file(source, target, mode=0o640)
+        return path
+
+    def sweep(self) -> None:
+        """Remove what has stayed long enough; a time to come is a clock's that was wrong."""
+        for path in files.below(self._root, _SUPPORT).glob(f"*{_SUFFIX}*"):
+            with suppress(FileNotFoundError):
+                if not 0 <= time.time() - path.lstat().st_mtime + 1 <= _SECONDS:
+                    path.unlink()

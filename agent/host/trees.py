@@ -1,0 +1,145 @@
+"""Outputs that are files of the host: read where they are regular files, and never through a link."""
+
+import glob
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from isal import igzip
+
+from agent.host import files
+from agent.host.flow import USUAL, Ending, Flow
+from agent.host.job import Job
+from agent.outputs import File, Keep, Matching, Status, Tree
+
+_CHUNK = 1 << 18
+# A folder with more files than this is no log folder; the rest is left out, and the manifest says so.
+_MOST_FILES = 20_000
+# How far before a tail a private key is looked for, and its end behind.
+_LEAD = 64 << 10
+_KEY_BEGINS, _KEY_ENDS = b"-----BEGIN ", b"-----END "
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file as it was found: where it goes in the bundle, and the folder's descriptor, which a link cannot divert."""
+
+    path: str
+    place: Path
+    folder: int | None = None
+
+
+def take_file(job: Job, source: File) -> None:
+    """Take the first of the files that is there."""
+    for path in source.paths:
+        if _take(job, _Found(job.output.path, job.below(path))):
+            return
+    job.explain(Status.ABSENT)
+
+
+def take_matching(job: Job, source: Matching) -> None:
+    """Take the files whose path matches."""
+    folder = job.output.path.rpartition("/")[0]
+    taken = [_take(job, _Found(f"{folder}/{place.name}", place)) for place in _match(job, source.pattern)]
+    if not any(taken):
+        job.explain(Status.ABSENT)
+
+
+def take_tree(job: Job, source: Tree) -> None:
+    """Take every file below the folders that match; a file that is no file of text is passed over."""
+    single = not glob.has_magic(source.pattern)
+    folders = [folder for folder in _match(job, source.pattern) if folder.is_dir() and not folder.is_symlink()]
+    count = 0
+    for folder in folders:
+        base = job.output.path if single else f"{job.output.path}{folder.name}/"
+        for found in _walk(job, folder, base):
+            if count >= _MOST_FILES:
+                job.explain(Status.TRUNCATED, f"only the first {_MOST_FILES} files are kept", path=base)
+                return
+            count += _take(job, found)
+    if count == 0:
+        path = job.output.path if single else f"{job.output.path}{Path(source.pattern).name}/"
+        job.explain(Status.EMPTY if folders else Status.ABSENT, path=path)
+
+
+def _match(job: Job, pattern: str) -> list[Path]:
+    return sorted(job.root.glob(pattern.lstrip("/")))
+
+
+def _walk(job: Job, folder: Path, base: str) -> Iterator[_Found]:
+    def refused(error: OSError) -> None:
+        # A name, or the descriptor of a folder that could be opened and not be listed.
+        name = Path(error.filename).name if isinstance(error.filename, str) else folder.name
+        job.explain(Status.FAILED, f"{name}: {error.strerror}", path=base)
+
+    for place, folders, names, handle in os.fwalk(folder, onerror=refused, follow_symlinks=False):
+        folders.sort()
+        for name in sorted(names):
+            inside = Path(place).relative_to(folder) / name
+            yield _Found(base + str(inside), Path(place) / name, handle)
+
+
+def _take(job: Job, found: _Found) -> bool:
+    """Take one file, and say whether there was one: a link, FIFO, socket or device is none."""
+    source = f"/{found.place.relative_to(job.root)}"
+    try:
+        file = files.open_regular(found.place.name if found.folder is not None else found.place, folder=found.folder)
+    except OSError as error:
+        job.explain(Status.FAILED, error.strerror or str(error), path=found.path, source=source)
+        return True
+    if file is None:
+        return False
+    with file:
+        if found.path.endswith(".gz"):
+            # Rotated logs are unpacked: secrets cannot be cut out of compressed text.
+            _pour(job, file, (found.path.removesuffix(".gz"), source), _unpack)
+        else:
+            _pour(job, file, (found.path, source), _copy)
+    return True
+
+
+def _pour(job: Job, file: BinaryIO, names: tuple[str, str], fill: Callable[[BinaryIO, Flow, int], None]) -> None:
+    state = os.fstat(file.fileno())
+    tail = job.bounds.keep is Keep.TAIL and state.st_size > job.bounds.limit and fill is _copy
+    if tail:
+        _seek_tail(file, state.st_size, job.bounds.limit)
+    flow = job.flow(*names, modified=state.st_mtime, keep=Keep.HEAD)
+    try:
+        fill(file, flow, state.st_size)
+    except OSError as error:
+        flow.finish(Ending(Status.FAILED, error=error.strerror or str(error)))
+    except EOFError as error:
+        flow.finish(Ending(Status.FAILED, error=f"not a whole gzip file: {error}"))
+    else:
+        cut = Ending(Status.TRUNCATED, error=f"cut to the last {job.bounds.limit} of {state.st_size} bytes")
+        flow.finish(cut if tail else USUAL)
+
+
+def _seek_tail(file: BinaryIO, size: int, limit: int) -> None:
+    """Go to the first whole line of the last bytes, or behind a private key that they would begin within."""
+    # Some room is left for what grows where secrets are cut.
+    place = size - limit + limit // 64
+    file.seek(max(0, place - _LEAD))
+    before, after = file.read(min(_LEAD, place)), file.read(_LEAD)
+    key = before.rfind(_KEY_BEGINS)
+    within = key >= 0 and before.find(_KEY_ENDS, key) < 0
+    line = after.find(b"\n", max(0, after.find(_KEY_ENDS)) if within else 0) + 1
+    file.seek(place + line)
+
+
+def _copy(file: BinaryIO, flow: Flow, size: int) -> None:
+    """Copy what the file held when it was opened; what is appended meanwhile stays out."""
+    # Files of /proc and /sys claim a size of 0: they are read until they end.
+    left = size - file.tell() if size else 1 << 62
+    while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+        left -= len(chunk)
+        if not flow.write(chunk):
+            return
+
+
+def _unpack(file: BinaryIO, flow: Flow, _size: int) -> None:
+    with igzip.IGzipFile(fileobj=file, mode="rb") as unpacked:
+        while (chunk := unpacked.read(_CHUNK)) and flow.write(chunk):
+            pass

@@ -1,0 +1,90 @@
+"""The node's proxy settings as values: which proxy stands before a host, by the rules that Go's programs follow."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from urllib.parse import unquote, urlsplit
+
+from agent.errors import SettingsError
+
+_HINT = "see settings.network.https-proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that opens tunnels; `authorization` is what it wants to see of us, and secret."""
+
+    host: str
+    port: int
+    authorization: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """What the environment file says; the URL may hold a password."""
+
+    url: str = field(default="", repr=False)
+    direct: tuple[str, ...] = ()
+
+    def before(self, host: str, port: int) -> Proxy | None:
+        """Return the proxy for a host, or None where it is reached directly."""
+        if not self.url or any(_matches(entry, host.lower(), port) for entry in self.direct):
+            return None
+        return _proxy(self.url)
+
+
+def parse(text: str) -> Proxies:
+    """Parse the environment file that `configure` renders; lower-case names win, as they do for Go."""
+    pairs = {name.strip(): value.strip().strip("\"'") for name, _, value in map(_split, text.splitlines())}
+    direct = _first(pairs, "no_proxy", "NO_PROXY").lower().split(",")
+    return Proxies(_first(pairs, "https_proxy", "HTTPS_PROXY"), tuple(word.strip() for word in direct if word.strip()))
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    return line.partition("=")
+
+
+def _first(pairs: Mapping[str, str], *names: str) -> str:
+    return next((pairs[name] for name in names if pairs.get(name)), "")
+
+
+def _proxy(text: str) -> Proxy:
+    try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise SettingsError("the proxy's URL cannot be read", hint=_HINT) from error
+    if url.scheme != "http" or not host:
+        # The tunnel itself is encrypted from here to S3; only the proxy's own name and password would gain.
+        raise SettingsError("uploads go through a proxy with an http:// URL only", hint=_HINT)
+    return Proxy(host, port or 80, _authorization(url.username, url.password))
+
+
+def _authorization(user: str | None, password: str | None) -> str:
+    if user is None:
+        return ""
+    pair = f"{unquote(user)}:{unquote(password or '')}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    name, colon, number = entry.rpartition(":")
+    if colon and number.isdigit() and (name.startswith("[") or ":" not in name):
+        if int(number) != port:
+            return False
+        entry = name
+    return _holds(entry.strip("[]"), host)
+
+
+def _holds(entry: str, host: str) -> bool:
+    """Return whether a network, an address, a domain or a name stands for the host."""
+    try:
+        return ip_address(host) in ip_network(entry, strict=False)
+    except ValueError:
+        pass  # one of the two is a name
+    # Go: "example.com" and its subdomains, ".example.com" only these.
+    domain = entry.removeprefix("*")
+    return host.endswith(domain) if domain.startswith(".") else host == domain or host.endswith(f".{domain}")

@@ -1,0 +1,125 @@
+"""No bytes are a surprise to any decoder: each ends in settings or in verdicts, and both can be printed."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.configure import lift, mime, node_class, node_config, report, settings, userdata, yaml_text
+from agent.configure.schema import keys
+from agent.configure.settings import Settings
+
+# Loaded here: a pure test may not read files, and hypothesis counts the time.
+LOADED = (mime, yaml_text)
+HEAD = "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec: "
+
+
+def digest(content: bytes) -> None:
+    checked = settings.check(userdata.decode(content, "user data"))
+    for verdict in checked.verdicts:
+        assert verdict.level in {"error", "warning"}
+        assert verdict.message
+        assert "\n" not in verdict.message + verdict.path
+    assert (checked.settings is None) == any(verdict.level == "error" for verdict in checked.verdicts)
+    assert json.loads(report.as_json(checked).encode())["ok"] == (checked.settings is not None)
+    assert report.as_text(checked).encode().endswith(b"\n")
+
+
+@given(st.binary(max_size=200), st.lists(st.sampled_from([gzip.compress, base64.b64encode]), max_size=4))
+def test_bytes_in_any_wrapping(content: bytes, wrappings: list[Any]) -> None:
+    for wrap in wrappings:
+        content = wrap(content)
+    digest(content)
+
+
+WORDS = st.sampled_from([
+    "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b", 'Content-Type: multipart/mixed; boundary="b"',
+    "Content-Type: application/node.eks.aws", "Content-Type: application/toml", "Content-Type: text/x-shellscript",
+    "Content-Type: multipart/mixed", "Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: quoted-printable",
+    "Content-Type: text/plain; charset=none", "--b", "--b--", "", "#!/bin/sh", "#cloud-config", "[settings.kubernetes]",
+    "max-pods = 1", "kind: NodeConfig", "apiVersion: node.eks.aws/v1", "spec: {}", "{", "W3NldHRpbmdzXQ==", " folded",
+    "=",
+])  # fmt: skip
+
+
+@given(
+    st.lists(WORDS | st.text(max_size=8), max_size=14).map("\n".join),
+    st.sampled_from(["", "\n", "MIME-Version: 1.0\n"]),
+)
+def test_lines_of_mime(text: str, beginning: str) -> None:
+    digest(f"{beginning}Content-Type: multipart/mixed; boundary=b\n{text}".encode(errors="replace"))
+    digest(text.encode(errors="replace"))
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(
+        ["1e400", "~", "2024-01-01", "10.0.0.0/8", "http://u:p@h", "a=b", "--max-pods=1", "\x00", "\ud800"]
+    )
+)
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5) | st.sampled_from(["key", "name"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(
+    [*node_config.FIELDS, *node_class.FIELDS, *(f"kubelet.config.{name}" for name in lift.fields())]
+)
+
+
+def nested(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    spec: dict[str, Any] = {}
+    for path, value in pairs:
+        *tables, last = path.split(".")
+        table = spec
+        for name in tables:
+            below = table.setdefault(name, {})
+            table = below if isinstance(below, dict) else table
+        table[last] = value
+    return spec
+
+
+@given(
+    st.lists(st.tuples(FIELDS, TREES), max_size=6),
+    st.sampled_from([("node.eks.aws/v1alpha1", "NodeConfig"), ("eks.amazonaws.com/v1", "NodeClass")]),
+)
+def test_any_value_of_any_field_of_an_object(pairs: list[tuple[str, Any]], kind: tuple[str, str]) -> None:
+    body = {"apiVersion": kind[0], "kind": kind[1], "spec": nested(pairs)}
+    digest(json.dumps(body).encode())
+    digest(yaml.safe_dump(body, allow_unicode=True).encode(errors="replace"))
+
+
+KEYS = {
+    f"{table}.{name}": spec
+    for table, _, section, _ in keys(Settings)
+    if hasattr(section, "kind")
+    for name, _, spec, _ in keys(section.kind)
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(KEYS)), TREES), max_size=6))
+def test_any_value_of_any_setting(pairs: list[tuple[str, Any]]) -> None:
+    digest(json.dumps({"settings": nested(pairs)}).encode())
+
+
+@given(st.text(st.sampled_from(" \n-:[]{},&*!|>'\"#%@`?abk1.~<=\t\\"), max_size=60))
+def test_any_text_after_the_head_of_a_node_config(text: str) -> None:
+    digest(f"{HEAD}{text}".encode())
+    digest(f"{HEAD}\n  kubelet: {text}".encode())
+
+
+@given(st.text(st.sampled_from(" \n-:[]{},&*!'\"#abe1.=\t\\"), max_size=60))
+def test_any_text_after_the_head_of_toml(text: str) -> None:
+    digest(f"[settings.kubernetes]\n{text}".encode())
+    digest(f"[settings.kubelet]\nflags = ['{text}']".encode())

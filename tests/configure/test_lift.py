@@ -1,0 +1,191 @@
+"""What kubelet is told by its own configuration, flags and variables, and what becomes of it."""
+
+import json
+from typing import Any
+
+import pytest
+from configure.samples import FACTS, MUST_HAVES, accepted, check, document
+
+from agent.configure import kubelet, lift, userdata
+from agent.configure.kubernetes_rules import Taint
+from agent.configure.merging import Document, merge
+
+
+def kubernetes(text: str) -> Any:
+    return merge(userdata.decode(text.encode(), "user data")).settings["kubernetes"]
+
+
+def drop_in(text: str) -> Any:
+    files = {spec.path: spec.content for spec in kubelet.files(accepted(text), FACTS)}
+    return json.loads(files["/etc/kubernetes/kubelet/config.json.d/40-nodeadm.conf"])
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "value"),
+    [
+        ("maxPods = 58", "max-pods", 58),
+        ('clusterDNS = ["172.20.0.10"]', "cluster-dns-ip", ["172.20.0.10"]),
+        ('evictionHard = {"memory.available" = "5%"}', "eviction-hard", {"memory.available": "5%"}),
+        ("logging = {verbosity = 4}", "log-level", 4),
+        ('memorySwap = {swapBehavior = "NoSwap"}', "memory-swap-behavior", "NoSwap"),
+        ("userNamespaces = {idsPerPod = 65536}", "ids-per-pod", 65536),
+        (
+            'registerWithTaints = [{key = "a", value = "b", effect = "NoSchedule"}, {key = "a", effect = "NoExecute"}]',
+            "node-taints",
+            {"a": ["b:NoSchedule", ":NoExecute"]},
+        ),
+        ("registerWithTaints = [1]", "node-taints", [1]),
+        ('cpuManagerPolicyOptions = {a = "true", b = "false"}', "cpu-manager-policy-options", ["a"]),
+        (
+            'topologyManagerPolicyOptions = {a = "true", b = "8"}',
+            "topology-manager-policy-options",
+            {"a": True, "b": 8},
+        ),
+        (
+            'reservedMemory = [{numaNode = 0, limits = {memory = "1Gi"}}]',
+            "memory-manager-reserved-memory",
+            {"0": {"memory": "1Gi"}},
+        ),
+        ("reservedMemory = 1", "memory-manager-reserved-memory", 1),
+    ],
+)
+def test_a_field_of_kubelet_s_configuration_is_the_setting_that_it_is(field: str, name: str, value: object) -> None:
+    assert kubernetes(f"[settings.kubelet.config]\n{field}\n")[name] == value
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "value"),
+    [
+        (['--node-labels="a=b,c="'], "node-labels", {"a": "b", "c": ""}),
+        (["--node-labels 'a=b'"], "node-labels", {"a": "b"}),
+        (["--node-labels", "a=b", "--node-labels=c=d"], "node-labels", {"a": "b", "c": "d"}),
+        (["-node-labels=a=b"], "node-labels", {"a": "b"}),
+        (["--register-with-taints=a=b:NoSchedule,c:NoExecute"], "node-taints",
+         {"a": ["b:NoSchedule"], "c": [":NoExecute"]}),
+        (["--max-pods=20 --max-pods=30"], "max-pods", 30),
+        (["--max-pods=many"], "max-pods", "many"),
+        (["--v", "4"], "log-level", 4),
+        (["--cluster-dns=10.0.0.1,10.0.0.2"], "cluster-dns-ip", ["10.0.0.1", "10.0.0.2"]),
+        (["--hostname-override=worker"], "hostname-override", "worker"),
+    ],
+)  # fmt: skip
+def test_a_flag_of_kubelet_is_the_setting_that_it_is(flags: list[str], name: str, value: object) -> None:
+    text = f"[settings.kubelet]\nflags = {json.dumps(flags)}\n"
+    assert kubernetes(text)[name] == value
+    assert not merge(userdata.decode(text.encode(), "x")).settings["kubelet"]
+
+
+def test_other_flags_stay_in_their_order() -> None:
+    settings = accepted(document(rest='[settings.kubelet]\nflags = ["--b=1 --a", "--v=3", "--c x"]'))
+    assert settings.kubelet.flags == ("--b=1", "--a", "--c=x")
+    assert settings.kubernetes.log_level == 3
+
+
+@pytest.mark.parametrize("flag", ["--a='b c'", "--a=$(b)", "word", "--A=b", "--a=`b`", "'", "--a='\\n'", "x" * 20_000])
+def test_what_is_no_flag_is_left_out_with_a_warning(flag: str) -> None:
+    checked = check(document(rest=f"[settings.kubelet]\nflags = [{json.dumps(flag)}, '--b=1']"))
+    assert checked.settings is not None
+    assert checked.settings.kubelet.flags == ("--b=1",)
+    assert [verdict.path for verdict in checked.verdicts] == ["settings.kubelet.flags"]
+
+
+def test_flags_beat_the_configuration_and_a_setting_s_own_key_beats_both() -> None:
+    both = '[settings.kubelet]\nflags = ["--max-pods=20"]\nconfig = {maxPods = 30}\n'
+    assert accepted(document(rest=both)).kubernetes.max_pods == 20
+    assert accepted(document("max-pods = 10", both)).kubernetes.max_pods == 10
+
+
+def test_labels_and_taints_of_every_way_come_together() -> None:
+    flags = '["--node-labels=a=b --register-with-taints=x:NoExecute"]'
+    settings = accepted(
+        document(
+            'node-labels = {c = "d"}\nnode-taints = {y = "z:NoSchedule"}',
+            f"[settings.kubelet]\nflags = {flags}\n",
+        )
+    )
+    assert settings.kubernetes.node_labels == {"a": "b", "c": "d"}
+    assert settings.kubernetes.node_taints == {"x": (Taint("", "NoExecute"),), "y": (Taint("z", "NoSchedule"),)}
+
+
+def test_a_verdict_names_the_field_as_it_was_written() -> None:
+    (found,) = check(document(rest='[settings.kubelet.config]\nmaxPods = "many"')).verdicts
+    assert found.path == "settings.kubernetes.max-pods"
+    assert found.source == "user data, kubelet.config.maxPods"
+
+
+def test_the_drop_in_has_what_was_accepted() -> None:
+    config = "maxPods = 0\nlogging = {verbosity = 9, format = 'json'}\npodsPerCore = 9\nregistryPullQPS = 7\n"
+    text = document("log-level = 1", f"[settings.kubelet.config]\n{config}")
+    assert drop_in(text) == {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "logging": {"verbosity": 1, "format": "json"},
+        "maxPods": 110,
+        "podsPerCore": 9,
+        "registryPullQPS": 7,
+    }
+
+
+def test_a_refused_field_without_a_default_is_not_in_the_drop_in() -> None:
+    assert lift.agreed({"podPidsLimit": "many", "x": 1}, {"maxPods": 110}) == {"x": 1}
+    assert lift.agreed({"memorySwap": {"swapBehavior": "x"}}, {}) == {"memorySwap": {}}
+
+
+def test_the_proxy_of_a_node_config_s_environment_is_the_proxy() -> None:
+    settings = accepted(
+        "[settings.environment.default]\nHTTPS_PROXY = 'http://proxy.example.com:3128'\nno_proxy = 'a, b'\nFOO = '1'\n"
+        "[settings.environment.other]\nHTTPS_PROXY = 'http://elsewhere.example.com'\n"
+        f"[settings.kubernetes]{MUST_HAVES}"
+    )
+    assert settings.network.https_proxy == "http://proxy.example.com:3128"
+    assert settings.network.no_proxy == ("a", "b")
+    assert settings.environment == {
+        "default": {"FOO": "1"},
+        "other": {"HTTPS_PROXY": "http://elsewhere.example.com"},
+    }
+
+
+def test_http_proxy_is_refused_wherever_it_stands() -> None:
+    checked = check(document(rest="[settings.environment.kubelet]\nhttp_proxy = 'http://proxy.example.com'"))
+    assert checked.settings is not None
+    assert checked.settings.environment == {"kubelet": {}}
+    assert "catch metadata" in checked.verdicts[0].message
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "said"),
+    [
+        ('serializeImagePulls = "false"', "serializeImagePulls", "true or false, without quotes; it is left out"),
+        ("podsPerCore = true", "podsPerCore", "must be an integer"),
+        ("resolvConf = 1", "resolvConf", "must be text"),
+        ('syncFrequency = "often"', "syncFrequency", "must be a duration"),
+        ("tlsCipherSuites = [1]", "tlsCipherSuites", "must be a list of strings"),
+        ('featureGates = {A = "true"}', "featureGates", "must be a table of true and false"),
+        ("shutdownGracePeriodByPodPriority = [1]", "shutdownGracePeriodByPodPriority", "must be a list of tables"),
+        ("authentication = 1", "authentication", "must be a table"),
+        ("maxPod = 58", "maxPod", "unknown key, passed on to kubelet; did you mean maxPods?"),
+    ],
+)
+def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, path: str, said: str) -> None:
+    checked = check(document(rest=f"[settings.kubelet.config]\n{line}\n"))
+    assert checked.settings is not None
+    assert ("passed on" in said) == (path in checked.settings.kubelet.config)
+    (found,) = checked.verdicts
+    assert found.path == f"settings.kubelet.config.{path}"
+    assert said in found.message
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["serializeImagePulls = false", "podsPerCore = 9", 'syncFrequency = "1m0s"', 'runtimeRequestTimeout = "0"',
+     "featureGates = {A = true}", 'tlsCipherSuites = ["a"]', "memoryThrottlingFactor = 0.9",
+     "tlsCurvePreferences = [1]", 'staticPodURLHeader = {a = ["b"]}'],
+)  # fmt: skip
+def test_a_field_of_its_type_stays(line: str) -> None:
+    assert check(document(rest=f"[settings.kubelet.config]\n{line}\n")).verdicts == ()
+
+
+@pytest.mark.parametrize("written", [{"full-pcpus-only": ["true"]}, {"full-pcpus-only": {}}, ["full-pcpus-only"], 1])
+def test_options_of_another_shape_are_a_verdict_and_no_traceback(written: object) -> None:
+    document = Document("user data", {"kubelet": {"config": {"cpuManagerPolicyOptions": written}}})
+    assert list(lift.lifted(document))

@@ -1,0 +1,99 @@
+"""Disks of a running node: the data volume grows, the instance store becomes an array; a second configure is quiet."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import guest
+from world import qemu
+from world.node import DATA_BYTES, Node
+from world.waiting import until
+
+pytestmark = pytest.mark.vm
+GIB = 1 << 30
+CONFIGURE = "node-agent-configure.service"
+INSTANCE_STORE = "node-agent-instance-store.service"
+OVERRIDE = "/etc/node-agent/conf.d/50-test.toml"
+COMMANDS = """
+[settings.bootstrap-commands.000-mount-instance-storage]
+commands = [["apiclient", "ephemeral-storage", "init"], ["apiclient", "ephemeral-storage", "bind", "--dirs", "/mnt/a"]]
+mode = "always"
+"""
+PORTS = (3, 4)  # the last ones: interfaces take the first
+
+
+def size_of(node: Node, place: str) -> int:
+    return int(guest.run(node, f"stat --file-system --format '%S %b' {place} | awk '{{ print $1 * $2 }}'"))
+
+
+def test_the_data_volume_grows_while_the_node_runs(node: Node) -> None:
+    before = size_of(node, "/var")
+    with node.folder.data.open("r+b") as volume:
+        volume.truncate(DATA_BYTES + GIB)
+    node._monitor.execute("block_resize", device="data", size=DATA_BYTES + GIB)
+    until(lambda: size_of(node, "/var") > before + GIB // 2, 60, "/var has grown with its volume", interval=1)
+
+
+@contextmanager
+def instance_store(node: Node) -> Iterator[None]:
+    """Plug two disks of an instance store in, and out again."""
+    for port in PORTS:
+        path = node.folder.path / f"local{port}.raw"
+        with path.open("wb") as disk:
+            disk.truncate(GIB)
+        node._monitor.execute(
+            "blockdev-add", driver="raw", node_name=f"l{port}", file={"driver": "file", "filename": str(path)}
+        )
+        disk_of = {"driver": "nvme", "id": f"local{port}", "drive": f"l{port}", "serial": f"AWS{port:017d}"}
+        node._monitor.execute("device_add", **disk_of, bus=qemu.hotplug_port(port))
+    until(lambda: guest.run(node, "cat /sys/block/nvme*/device/serial").count("AWS") == len(PORTS), 60, "two disks")
+    try:
+        yield
+    finally:
+        for port in PORTS:
+            node._monitor.execute("device_del", id=f"local{port}")
+            node._monitor.wait_event("DEVICE_DELETED", 60, device=f"local{port}")
+            node._monitor.execute("blockdev-del", node_name=f"l{port}")
+
+
+def test_karpenter_s_commands_make_an_array_of_the_instance_store(node: Node) -> None:
+    with instance_store(node):
+        guest.run(
+            node,
+            f"cat >{OVERRIDE} <<'END'{COMMANDS}END\nsystemctl reload {CONFIGURE} && systemctl restart {INSTANCE_STORE}",
+            300,
+        )
+        try:
+            assert guest.status(node, "instance-store")["state"] == "ok"
+            assert guest.run(node, "findmnt -no FSTYPE,LABEL /mnt/.ephemeral").split() == ["xfs", "node-local"]
+            assert "raid0" in guest.run(node, "cat /proc/mdstat")
+            guest.run(node, "touch /mnt/a/kept && test -e /mnt/.ephemeral/a/kept")
+            guest.run(node, f"systemctl restart {INSTANCE_STORE}; test -e /mnt/a/kept", 300)
+        finally:
+            guest.run(node, f"umount /mnt/a /mnt/.ephemeral; mdadm --stop /dev/md/node-local; rm {OVERRIDE}", 300)
+            guest.run(node, f"systemctl reload {CONFIGURE}; systemctl stop {INSTANCE_STORE}", 300)
+
+
+def test_a_second_configure_changes_and_restarts_nothing(node: Node) -> None:
+    units = ("containerd.service", "kubelet.service")
+    written = "find /etc -newer /run/before -type f | grep -v '^/etc/node-agent/conf.d/' || true"
+    before = [guest.main_pid(node, unit) for unit in units]
+    guest.run(node, f"touch /run/before; systemctl reload {CONFIGURE}", 300)
+    assert guest.run(node, written) == ""
+    assert [guest.main_pid(node, unit) for unit in units] == before
+
+
+def test_a_changed_proxy_restarts_containerd_and_kubelet_once(node: Node) -> None:
+    proxy = '[settings.network]\nhttps-proxy = "http://10.99.0.1:3128"\n'
+    kubelet = guest.main_pid(node, "kubelet.service")
+    containerd = guest.main_pid(node, "containerd.service")
+    guest.run(node, f"printf '{proxy}' >{OVERRIDE} && systemctl reload {CONFIGURE}", 300)
+    try:
+        until(lambda: guest.main_pid(node, "kubelet.service") not in {0, kubelet}, 120, "kubelet has started anew")
+        assert guest.main_pid(node, "containerd.service") not in {0, containerd}
+        environment = guest.run(node, "tr '\\0' '\\n' <\"/proc/$(pidof kubelet)/environ\"")
+        assert "HTTPS_PROXY=http://10.99.0.1:3128\n" in environment
+    finally:
+        guest.run(node, f"rm {OVERRIDE}; systemctl reload {CONFIGURE}", 300)
+    node.wait_ready(300)

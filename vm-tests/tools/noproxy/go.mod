@@ -1,0 +1,3 @@
+module noproxy
+
+go 1.26
