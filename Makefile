@@ -53,6 +53,7 @@ vm-check: .venv/ready ## the VM scenarios that CI boots (root)
 vm-test: .venv/ready ## every VM scenario, and the table of results in vm-tests/RESULTS.md (root)
 	$(PY)/python -m tools all
 	$(PY)/pytest vm-tests -m '' --results=vm-tests/RESULTS.md
+	EXAMPLES=300 $(PY)/pytest tests/network/behaviour/test_random.py
 
 bench: .venv/ready ## measure what design targets name, and print JSON (root; ROWS="enis …" for some of the groups)
 	@PYTHONPATH=vm-tests:tests $(PY)/python -m bench $(ROWS)

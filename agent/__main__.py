@@ -60,6 +60,12 @@ def _network(options: argparse.Namespace) -> None:
     daemon.run(options.imds, options.state, once=options.once)
 
 
+def _network_plan(options: argparse.Namespace) -> None:
+    from agent.network import daemon
+
+    sys.stdout.write(daemon.desired_state(options.imds_tree, pod_subnet_mode=options.pod_subnet_mode))
+
+
 def _console(options: argparse.Namespace) -> None:
     from agent.console import daemon
     from agent.doctor.report import Report
@@ -151,6 +157,7 @@ _COMMANDS: Mapping[str, Command] = {
     "settings_check": _settings_check,
     "storage": _storage,
     "network": _network,
+    "network_plan": _network_plan,
     "console": _console,
     "console_decode": _console_decode,
     "diagnostics": _diagnostics,

@@ -120,6 +120,7 @@ def _add_daemons(commands: Subparsers) -> None:
             example="node-agent network --once --state /tmp/enis.json",
         )
     )
+    _add_plan(network)
     network.add_argument(
         "--state",
         type=Path,
@@ -151,6 +152,24 @@ def _add_daemons(commands: Subparsers) -> None:
     )
     for command in (collect, packets):
         command.add_argument("capture", metavar="ID", help="the capture's ID, which names its folder in the spool")
+
+
+def _add_plan(network: argparse.ArgumentParser) -> None:
+    plan = _add(
+        network.add_subparsers(title="commands", metavar="COMMAND"),
+        "plan",
+        "network_plan",
+        does="print what the kernel should have of every ENI, and touch nothing",
+        example="node-agent network plan --imds-tree tree.json",
+    )
+    plan.add_argument(
+        "--imds-tree",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="instance metadata as a JSON object of paths below latest/ and bodies; null stands for a time-out",
+    )
+    plan.add_argument("--pod-subnet-mode", action="store_true", help="plan for pods in subnets of their own")
 
 
 def _add_diagnosis(commands: Subparsers) -> None:

@@ -5,7 +5,7 @@ Only a listing proves an absence: a 404 alone may mean "not yet" or "no longer" 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeVar
 
@@ -54,42 +54,56 @@ class EniTree:
 
 def read_tree(look: Lookup) -> EniTree:
     """Read the whole tree: two requests, one for each interface, and one for each of its keys that is listed."""
-    return EniTree(_primary_mac(look("meta-data/mac")), _enis(look(MACS), look))
+    primary, macs = read_primary(look), read_macs(look)
+    if isinstance(macs, Unknown):
+        return EniTree(primary, macs)
+    return EniTree(primary, tuple(read_eni(mac, look) for mac in macs))
 
 
-def _primary_mac(value: str | Unknown | None) -> str | Unknown:
+def read_primary(look: Lookup) -> str | Unknown:
+    """Read which MAC is the primary's."""
+    value = look("meta-data/mac")
     if value is None:
         return Unknown("IMDS does not say which MAC is the primary's")
     return value if isinstance(value, Unknown) else _parsed("mac", value, _mac)
 
 
-def _enis(listing: str | Unknown | None, look: Lookup) -> tuple[Eni, ...] | Unknown:
+def read_macs(look: Lookup) -> tuple[str, ...] | Unknown:
+    """Read which interfaces there are, in the order of their MACs."""
+    listing = look(MACS)
     if isinstance(listing, Unknown):
         return listing
     # An instance has a primary interface: an empty listing is one that is not there yet.
     macs = _parsed(MACS, listing or "", _lines(lambda line: _mac(line.removesuffix("/"))))
-    return macs if isinstance(macs, Unknown) else tuple(_eni(_Keys(mac, look)) for mac in sorted(macs))
+    return macs if isinstance(macs, Unknown) else tuple(sorted(macs))
 
 
-def _eni(keys: "_Keys") -> Eni:
+def read_eni(mac: str, look: Lookup, before: Eni | None = None) -> Eni:
+    """Read one interface; with `before` only its addresses are read anew, and what was not known then."""
+    keys, old = _Keys(mac, look), before or unread(mac, "not read yet")
     return Eni(
-        mac=keys.mac,
-        eni_id=keys.value("interface-id", _eni_id),
-        device_number=keys.value("device-number", _number),
-        network_card=keys.value("network-card", _number),
-        owner_id=keys.value("owner-id", _word),
-        subnet_id=keys.value("subnet-id", _word),
-        vpc_id=keys.value("vpc-id", _word),
-        security_group_ids=keys.value("security-group-ids", _lines(_word)),
+        mac=mac,
+        eni_id=keys.value("interface-id", _eni_id, old.eni_id),
+        device_number=keys.value("device-number", _number, old.device_number or None),
+        network_card=keys.value("network-card", _number, old.network_card),
+        owner_id=keys.value("owner-id", _word, old.owner_id),
+        subnet_id=keys.value("subnet-id", _word, old.subnet_id),
+        vpc_id=keys.value("vpc-id", _word, old.vpc_id),
+        security_group_ids=keys.value("security-group-ids", _lines(_word), old.security_group_ids),
         ipv4s=keys.value("local-ipv4s", _lines(IPv4Address)),
         ipv6s=keys.value("ipv6s", _lines(IPv6Address)),
         ipv4_prefixes=keys.value("ipv4-prefix", _lines(IPv4Network)),
         ipv6_prefixes=keys.value("ipv6-prefix", _lines(IPv6Network)),
-        subnet_ipv4_cidr=keys.value("subnet-ipv4-cidr-block", IPv4Network),
-        subnet_ipv6_cidrs=keys.value("subnet-ipv6-cidr-blocks", _lines(IPv6Network)),
-        vpc_ipv4_cidrs=keys.value("vpc-ipv4-cidr-blocks", _lines(IPv4Network)),
-        vpc_ipv6_cidrs=keys.value("vpc-ipv6-cidr-blocks", _lines(IPv6Network)),
+        subnet_ipv4_cidr=keys.value("subnet-ipv4-cidr-block", IPv4Network, old.subnet_ipv4_cidr),
+        subnet_ipv6_cidrs=keys.value("subnet-ipv6-cidr-blocks", _lines(IPv6Network), old.subnet_ipv6_cidrs),
+        vpc_ipv4_cidrs=keys.value("vpc-ipv4-cidr-blocks", _lines(IPv4Network), old.vpc_ipv4_cidrs),
+        vpc_ipv6_cidrs=keys.value("vpc-ipv6-cidr-blocks", _lines(IPv6Network), old.vpc_ipv6_cidrs),
     )
+
+
+def unread(mac: str, reason: str) -> Eni:
+    """Return an interface of which only the MAC is known."""
+    return Eni(mac, *[Unknown(reason)] * (len(fields(Eni)) - 1))
 
 
 class _Keys:
@@ -103,12 +117,15 @@ class _Keys:
             listing = Unknown(f"IMDS lists {mac} but nothing below it")
         self._listed = listing if isinstance(listing, Unknown) else frozenset(listing.split())
 
-    def value(self, key: str, parse: Callable[[str], T]) -> T | Unknown | None:
+    def value(self, key: str, parse: Callable[[str], T], known: T | Unknown | None = None) -> T | Unknown | None:
+        """Return a key's value; one that is `known` is not asked for again as long as it is listed."""
         if isinstance(self._listed, Unknown):
             return self._listed
         if key not in self._listed:
             missing = ", ".join(sorted(CORE - self._listed))
             return Unknown(f"IMDS does not list {missing} of {self.mac} yet") if missing else None
+        if known is not None and not isinstance(known, Unknown):
+            return known
         value = self._look(f"{MACS}{self.mac}/{key}")
         if value is None:
             return Unknown(f"IMDS lists {key} of {self.mac} but does not have it")

@@ -4,6 +4,7 @@ A `Session` gives one generator a read: it yields requests, is sent their answer
 there is nothing. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 """
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ _RENEWAL_PAUSE = 60.0
 # EC2 answers 403 for a moment while the service's options change; after this it means "disabled".
 _REFUSAL_WINDOW = 30.0
 _RETRY_AFTER_CAP = 30.0
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 Clock = Callable[[], float]
 
@@ -123,7 +125,7 @@ def text(path: str, body: bytes) -> str:
         value = body.decode().removesuffix("\n")
     except UnicodeDecodeError as error:
         raise FailedError(f"IMDS's {path} is not UTF-8", hint="compare it with curl on the node") from error
-    if any(_is_control(character) for character in value):
+    if _CONTROL.search(value):
         raise FailedError(f"IMDS's {path} has control characters in it", hint="compare it with curl on the node")
     return value
 
@@ -156,7 +158,3 @@ def _token(body: bytes) -> str:
     if not 0 < len(body) <= _TOKEN_LIMIT or not all(0x21 <= byte <= 0x7E for byte in body):
         raise TemporaryError("IMDS gave a token that is none", hint="see whether something else answers for IMDS")
     return body.decode("ascii")
-
-
-def _is_control(character: str) -> bool:
-    return (character < " " and character != "\n") or "\x7f" <= character <= "\x9f"

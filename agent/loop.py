@@ -65,10 +65,11 @@ def jittered(seconds: float, share: float = 0.2) -> float:
 
 
 class Stop:
-    """Whether SIGTERM or SIGINT has come, and a wait that they end."""
+    """Whether SIGTERM or SIGINT has come, or SIGUSR1 as a kick, and a wait that they end."""
 
     def __init__(self, reader: int) -> None:
         self.requested = False
+        self.kicked = False
         self._reader = reader
 
     def wait(self, seconds: float, *readers: int) -> bool:
@@ -85,7 +86,7 @@ class Stop:
 
 @contextlib.contextmanager
 def until_stopped() -> Iterator[Stop]:
-    """Give a `Stop` that SIGTERM and SIGINT set; only the main thread may use it.
+    """Give a `Stop` that SIGTERM and SIGINT set, and SIGUSR1 kicks; only the main thread may use it.
 
     The wake-up descriptor, not an event object, ends the wait: a handler that took a lock could meet it taken.
     """
@@ -95,7 +96,11 @@ def until_stopped() -> Iterator[Stop]:
     def request(_number: int, _frame: object) -> None:
         stop.requested = True
 
+    def kick(_number: int, _frame: object) -> None:
+        stop.kicked = True
+
     before = {number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, kick)
     previous = signal.set_wakeup_fd(writer)
     try:
         yield stop

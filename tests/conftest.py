@@ -16,7 +16,7 @@ EFFECTS = ("open", "os.", "shutil.", "socket.", "subprocess.", "tempfile.")
 TESTS = Path(__file__).parent
 # Tests of effects: the host layer, the rooms' daemons, what other programs say, the command line, the measures.
 FREE = (
-    *("host/", "units/", "bench/", "test_daemon", "test_programs"),
+    *("host/", "units/", "bench/", "behaviour/", "test_daemon", "test_programs"),
     *("test_main", "test_loop", "test_log", "test_repository"),
 )
 armed = [False]

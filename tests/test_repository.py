@@ -39,7 +39,7 @@ def test_no_sdk_of_aws_or_kubernetes_is_required() -> None:
         for line in requires("auto-node-agent") or ()
         if "extra" not in line
     }
-    assert needed == {"google-re2", "h11", "isal", "pyroute2", "pyyaml", "tomli-w"}
+    assert needed == {"google-re2", "h11", "isal", "pyyaml", "tomli-w"}
     locked = re.findall(r"^([a-z0-9_.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     assert not {"boto3", "botocore", "kubernetes", "lightkube", "awscrt"} & set(locked)
 

@@ -14,6 +14,7 @@ import pods
 from world import World, join, oci
 from world.facts import SERVICES6
 from world.node import Node
+from world.waiting import until
 
 pytestmark = [pytest.mark.vm, pytest.mark.full]
 
@@ -66,7 +67,8 @@ def test_a_pod_has_an_address_of_the_nodes_prefix_and_answers(world: World, node
 
 
 def test_doctor_finds_nothing_wrong(node: Node) -> None:
-    assert json.loads(guest.run(node, "node-agent doctor --json", 180))["healthy"]
+    # A name is waited for 2 s, which a busy machine's resolver misses now and then.
+    until(lambda: guest.headline(node) is None, 300, "the doctor finds nothing wrong")
 
 
 def test_no_unit_has_failed(node: Node) -> None:

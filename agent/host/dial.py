@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 STAGGER = 0.2
 CONNECT_WITHIN = 1.0
+# How long nothing but an answer is waited for, where there is something to do meanwhile.
+PATIENCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,33 @@ class _Racer:
     asked: bool = False
 
 
+def answers(address: Address, *, within: float) -> bool:
+    """Return whether something takes a connection there."""
+    with socket.socket(address.family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        connection.settimeout(within)
+        return connection.connect_ex((address.host, address.port)) == 0
+
+
 class Race:
     """One request to every address in turn; `failures` says why each that did not answer did not.
 
-    `silent` tells whether one of them took the request and said nothing.
+    `silent` tells whether one of them took the request and said nothing. `meanwhile` is called again and again while
+    nothing happens.
     """
 
-    def __init__(self, addresses: Sequence[Address], encode: Callable[[Address], bytes], answer_within: float) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        encode: Callable[[Address], bytes],
+        answer_within: float,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         self.failures: list[str] = []
         self.silent = False
         self._waiting = list(addresses)
         self._encode = encode
         self._answer_within = answer_within
+        self._meanwhile = meanwhile
         self._next_start = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._racers: list[_Racer] = []
@@ -86,7 +103,9 @@ class Race:
         if not self._racers:
             return []
         next_times = [racer.deadline for racer in self._racers] + ([self._next_start] if self._waiting else [])
-        ready = self._selector.select(max(0.0, min(next_times) - time.monotonic()))
+        ready = self._selector.select(min(PATIENCE, max(0.0, min(next_times) - time.monotonic())))
+        if not ready:
+            self._meanwhile()
         racers: list[_Racer] = [key.data for key, _ in ready]
         answered = [racer for racer in racers if racer.asked]
         for racer in racers:

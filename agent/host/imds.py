@@ -64,6 +64,10 @@ class Imds:
         """Close the connection; the client can go on being used."""
         self._transport.close()
 
+    def while_waiting(self, call: Callable[[], object]) -> None:
+        """Have this called again and again while an answer is waited for: there may be other things to do."""
+        self._transport.meanwhile = call
+
     def get(self, path: str, *, within: float | None = None) -> str | None:
         """Return a value, or None where it is absent; TemporaryError where it is still unknown at the deadline."""
         body = self.get_bytes(path, within=within)
@@ -85,8 +89,8 @@ class Imds:
         """Return the instance role's credentials, or None where it has no role; IMDS rotates them itself."""
         return self._retried(self._credentials, within)
 
-    def read_enis(self, *, within: float = _PASS_WITHIN) -> eni.EniTree:
-        """Read the interfaces once: what cannot be read now is `Unknown`, and nothing is asked for twice."""
+    def lookup(self, *, within: float = _PASS_WITHIN) -> eni.Lookup:
+        """Return what reads each path once: what cannot be read now is `Unknown`, and nothing is asked for twice."""
         until = time.monotonic() + within
 
         def look(path: str) -> str | Unknown | None:
@@ -98,7 +102,7 @@ class Imds:
             except AgentError as error:
                 return Unknown(error.message)
 
-        return eni.read_tree(look)
+        return look
 
     def _instance(self, until: float) -> Instance:
         document = self._read("dynamic/instance-identity/document", until)

@@ -2,12 +2,13 @@
 
 import contextlib
 import http.client
+import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from agent.errors import TemporaryError
-from agent.host.dial import Address, Race
+from agent.host.dial import PATIENCE, Address, Race
 from agent.imdsv2 import BODY_LIMIT, TOKEN_PATH, Answer, Request
 
 _CHUNK = 1 << 16
@@ -24,6 +25,7 @@ class Transport:
     def __init__(self, addresses: Sequence[Address]) -> None:
         self._addresses = list(addresses)  # the last winner first
         self._kept: socket.socket | None = None
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def send(self, request: Request, *, within: float) -> Answer:
         """Return the answer, or raise TemporaryError where there is none `within` so many seconds."""
@@ -55,7 +57,7 @@ class Transport:
                 connection.close()
 
     def _send_anew(self, request: Request, within: float) -> Answer:
-        race = Race(self._addresses, lambda address: request.encode(str(address)), within)
+        race = Race(self._addresses, lambda address: request.encode(str(address)), within, self.meanwhile)
         unsettled: Answer | None = None
         with contextlib.closing(race.answering()) as answering:
             for address, connection in answering:
@@ -76,8 +78,13 @@ class Transport:
 
     def _receive(self, connection: socket.socket, address: Address, method: str, within: float) -> Answer:
         """Read one answer, and keep the connection where both sides can use it again."""
+        deadline = time.monotonic() + within
         connection.settimeout(within)
-        answer, reusable = _read_answer(connection, method, time.monotonic() + within)
+        while not select.select([connection], [], [], min(PATIENCE, within))[0]:
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            self.meanwhile()
+        answer, reusable = _read_answer(connection, method, deadline)
         if answer.settles:
             self._addresses.sort(key=lambda each: each != address)
             self._kept = connection if reusable else None

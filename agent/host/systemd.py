@@ -2,11 +2,14 @@
 
 import os
 import socket
+import time
+from collections.abc import Callable
 
 from agent.errors import FailedError
 from agent.host import commands
 
 _TIMEOUT = 30.0
+_SIGN_OF_LIFE = 30.0
 
 
 def notify(*assignments: str) -> None:
@@ -25,6 +28,34 @@ def watchdog_seconds() -> float | None:
     """Return how often `WATCHDOG=1` is due (half of WatchdogSec=), or None without a watchdog."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     return int(microseconds) / 2e6 if microseconds.isdigit() else None
+
+
+class Manager:
+    """The service manager, told of what is new and that we live: it reads no faster than it must.
+
+    `more` is what the status line ends in, asked for when something is said anyway.
+    """
+
+    def __init__(self, more: Callable[[], str] = str) -> None:
+        self._more = more
+        self._interval = watchdog_seconds() or _SIGN_OF_LIFE
+        self._told = ""
+        self._due = 0.0
+
+    def tell(self, message: str) -> None:
+        """Say that the daemon is ready, and how it is, where it said something else or is due."""
+        if message != self._told or self.left() == 0.0:
+            notify("READY=1", "WATCHDOG=1", f"STATUS={message}{self._more()}")
+            self._told, self._due = message, time.monotonic() + self._interval
+
+    def reloading(self) -> None:
+        """Say that the reload it may have asked for has begun; the next word ends it."""
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._due = 0.0
+
+    def left(self) -> float:
+        """Return how long nothing has to be said."""
+        return max(0.0, self._due - time.monotonic())
 
 
 def reload() -> None:

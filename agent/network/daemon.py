@@ -1,37 +1,49 @@
-"""The network daemon: reads IMDS and the kernel, brings the ENIs up, and publishes what it knows of them."""
+"""The network daemon: reads IMDS and the kernel, makes every ENI as it should be, and publishes what it knows."""
 
-import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from agent import log, loop
-from agent.doctor.report import PATH as DOCTOR
-from agent.doctor.report import glimpse
-from agent.eni import EniTree
+from agent.doctor import report as doctor
 from agent.errors import FailedError, TemporaryError
 from agent.host import files, imds, kernel, status, systemd
+from agent.host.dial import Address, answers
 from agent.host.imds import Imds
-from agent.host.netlink import LinkNews, Netlink
-from agent.model import FileSpec
-from agent.network import conflist, desired, difference, report, snapshot
-from agent.network.desired import Interface
-from agent.network.report import Report
-from agent.rtnl import Failure, describe
+from agent.host.netlink import Netlink, News
+from agent.model import FileSpec, Unknown
+from agent.network import conflist, memory, plan, records, report, restore, settings, snapshot, verified, wanted
+from agent.network.asking import Asker
+from agent.network.difference import Stages, stages
+from agent.network.offer import is_routable
+from agent.network.polling import LISTING
+from agent.network.publication import Publication, Published
+from agent.network.repairs import Repairs
+from agent.network.settings import Settings
+from agent.network.targets import Target, pruned, used
+from agent.rtnl import State
 
-_POLL = 10.0
-# While something is missing IMDS is asked sooner, and less and less often.
-_PENDING = loop.Backoff(first=0.5, cap=_POLL)
-# An ENI may send 1024 packets a second to the link-local services, DNS among them; a request takes about four.
-_REQUESTS_A_SECOND = 100.0
-_WATCHDOG = 30.0
+# netlink announces only some of the sysctls; they have to be right again within 10 s.
+_LOOK = 5.0
+# What no event told of is found at last.
+_RESYNC = 60.0
 # A driver that appears, is renamed and comes up makes several events: they are one reason for a pass.
-_COALESCE = 0.02
+_COALESCE = 0.015
+_COALESCE_FIGHT = 0.5
+# Many ENIs at once, as at a boot, are configured in a few passes: these take at most a third of the time.
+_GATHER = 0.06
+_GATHER_SHARE = 2.0
+# IMDS is asked for so long at a time, so that nothing else waits for long.
+_ASK_FOR = 0.25
+_PROBE_WITHIN = 0.2
+_BACKOFF = loop.Backoff(first=0.1, cap=5.0)
+# A key that hangs must not hold up the other ENIs, nor the repair of what somebody changes meanwhile.
+_ANSWER_WITHIN = 1.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_NODE_SYSCTLS = {"net.ipv4.ip_forward": "1"}
-_SNAPSHOT_LIMIT = 1 << 20
+_SNAPSHOT_LIMIT = 1 << 22
+_VPC_CNI = Address("127.0.0.1", 61679)
+_READ_ONLY = f"read-only: the VPC CNI answers on {_VPC_CNI}, so nothing is changed here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,121 +62,238 @@ def run(imds_url: str | None, state: Path, *, once: bool, root: Path = Path("/")
     with imds.connect(imds_url) as metadata, Netlink() as links:
         host = Host(metadata, links, state, _BOOT_ID.read_text().strip(), root)
         if once:
-            found = _pass(host, metadata.read_enis())
-            if found.state == "waiting":
-                raise TemporaryError(found.message, hint="see whether IMDS answers: node-agent doctor")
+            _once(host)
         else:
             _serve(host)
 
 
+def desired_state(tree: Path, *, pod_subnet_mode: bool) -> str:
+    """Return the desired state for a tree of IMDS that is in a file."""
+    text = files.read_text(tree, limit=_SNAPSHOT_LIMIT)
+    if text is None:
+        raise FailedError(f"there is no file {tree}", hint="give one with a JSON object of paths and bodies")
+    return plan.render(text, pod_subnet_mode=pod_subnet_mode)
+
+
+def _once(host: Host) -> None:
+    room, now = _Room(host), time.monotonic()
+    while room.asker.schedule.due(now):
+        # There is no later look at what may come late: what IMDS says now is taken for all of it.
+        room.ask(now, patience=memory.CARD_SETTLES_ELSEWHERE)
+    room.make_pass()
+    if room.trouble is not None:
+        raise TemporaryError(room.trouble, hint="see whether IMDS answers: node-agent doctor")
+
+
 def _serve(host: Host) -> None:
-    watchdog = systemd.watchdog_seconds() or _WATCHDOG
-    with LinkNews() as news, loop.until_stopped() as stop:
-        schedule = _Schedule()
-        tree = _ask(host, schedule)
+    manager = systemd.Manager(lambda: doctor.glimpse(files.read_text(files.below(host.root, doctor.PATH))))
+    with News() as news, loop.until_stopped() as stop:
+        room = _Room(host)
+        host.metadata.while_waiting(lambda: room.serve(news))
+        room.make_pass()
         while not stop.requested:
-            found = _pass(host, tree)
-            systemd.notify("READY=1", "WATCHDOG=1", f"STATUS={found.message}{_doctor(host)}")
-            schedule.plan(pending=found.pending)
-            stop.wait(min(schedule.left(), watchdog), news.fileno())
+            if stop.kicked:
+                stop.kicked = False
+                manager.reloading()
+                room.asker.schedule = room.asker.schedule.kicked(time.monotonic())
+            room.ask(time.monotonic())
+            room.look_around()
+            if room.is_due():
+                room.make_pass()
+            manager.tell(room.report.message)
+            stop.wait(min(room.idle(), manager.left()), news.fileno())
             if news.drain():
-                stop.wait(_COALESCE)
+                stop.wait(room.coalesce())
                 news.drain()
-                schedule.hurry()
-            if schedule.left() == 0.0:
-                tree = _ask(host, schedule)
+                room.wake()
 
 
-def _doctor(host: Host) -> str:
-    return glimpse(files.read_text(files.below(host.root, DOCTOR)))
+class _Room:
+    """What is kept from pass to pass, and the pass itself."""
 
+    def __init__(self, host: Host) -> None:
+        before = snapshot.parsed(files.read_text(host.state, limit=_SNAPSHOT_LIMIT))
+        self.asker = Asker(lambda: host.metadata.lookup(within=_ANSWER_WITHIN), loop.jittered)
+        self.report = report.NOTHING_YET
+        self._host = host
+        self._node = restore.node(before, host.boot_id)
+        self._publication = Publication(before, host.boot_id, str(host.state.absolute()))
+        self._repairs = Repairs()
+        self._config = self._read_settings()
+        self._sysctls: Mapping[str, str] = {}
+        self._read_only = answers(_VPC_CNI, within=_PROBE_WITHIN)
+        self._news = False
+        self._gathered = self._next_pass = self._next_look = 0.0
+        self._settled: tuple[Sequence[Target], State] | None = None
 
-def _ask(host: Host, schedule: "_Schedule") -> EniTree:
-    before = host.metadata.counters.requests
-    tree = host.metadata.read_enis()
-    schedule.asked(host.metadata.counters.requests - before)
-    return tree
+    @property
+    def trouble(self) -> str | None:
+        """Return why IMDS could not be asked which ENIs there are."""
+        return self._node.trouble
 
+    def ask(self, now: float, *, patience: float = 0.0) -> None:
+        """Ask IMDS for what is due, until there is news that does not wait for the rest, or for a while."""
+        before, started = self._host.metadata.counters.requests, time.monotonic()
+        # Who is new has a pass at once: what has a link is asked for anew, once is enough.
+        is_new = self._ask_listing(now, patience)
+        for mac in () if is_new else self.asker.schedule.due(now):
+            has_news = mac in self._node.records and self._ask_eni(mac)
+            if time.monotonic() >= (self._gathered if has_news else started + _ASK_FOR):
+                break
+        self._ask_listing(time.monotonic(), patience)
+        spent = self._host.metadata.counters.requests - before
+        self.asker.schedule = self.asker.schedule.spent(spent, since=started, now=time.monotonic())
 
-class _Schedule:
-    """When IMDS is asked again: the kernel tells of links, but nothing tells of metadata."""
+    def _ask_listing(self, now: float, patience: float) -> bool:
+        """Ask IMDS which ENIs there are, where it is time to, and return whether it says anything new."""
+        if LISTING not in self.asker.schedule.due(now):
+            return False
+        reading, known = self.asker.read_listing(), records.gist(self._node)
+        self._node = self.asker.learn_listing(self._node, reading, now, seen_since=now - patience)
+        has_news = records.gist(self._node) != known
+        self._news = self._news or has_news
+        return has_news
 
-    def __init__(self) -> None:
-        self._earliest = 0.0
-        self._due: float | None = None
-        self._misses = 0
+    def _ask_eni(self, mac: str) -> bool:
+        """Ask IMDS for an ENI, and return whether it says anything new of it."""
+        is_awaited = self.asker.schedule.turns[mac].since is not None
+        reading = self.asker.read_eni(self._node, mac, time.monotonic())
+        if mac not in self._node.records:  # it went meanwhile
+            return False
+        before = self._node.records[mac]
+        self._node = self.asker.learn_eni(self._node, reading, time.monotonic())
+        now = self._node.records[mac]
+        # Time may have settled what is awaited.
+        self._news = self._news or is_awaited or records.told(now) != records.told(before)
+        return now.memory.eni != before.memory.eni
 
-    def asked(self, requests: int) -> None:
-        """Note that IMDS has just been asked, by so many requests: they are the limit of how soon it is again."""
-        self._earliest = time.monotonic() + max(_PENDING.first, requests / _REQUESTS_A_SECOND)
-        self._due = None
+    def serve(self, news: News) -> None:
+        """Put right what the kernel tells of while IMDS is waited for."""
+        if news.drain():
+            self.wake()
+            if not self._repairs.fights.fought:
+                self.make_pass()
 
-    def plan(self, *, pending: bool) -> None:
-        """Choose the time, once after each answer: sooner where something was missing in it."""
-        if self._due is None:
-            delay = _PENDING.delay(self._misses) if pending else loop.jittered(_POLL)
-            self._misses = self._misses + 1 if pending else 0
-            self._due = max(self._earliest, time.monotonic() + delay)
+    def wake(self) -> None:
+        """Take note that the kernel has news."""
+        self._news = True
 
-    def hurry(self) -> None:
-        """Ask as soon as may be, as a link has changed: it may be a new ENI's."""
-        self._misses = 0
-        self._due = self._earliest
+    def look_around(self) -> None:
+        """Look now and then at what nobody announces, and have a pass made where it is not as the last one left it."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK
+        before = (self._config, self._read_only)
+        self._config, self._read_only = self._read_settings(), answers(_VPC_CNI, within=_PROBE_WITHIN)
+        self._write(self._publication.published)
+        there = {} if self._read_only else kernel.read_sysctls(self._sysctls)
+        is_wrong = any(value != self._sysctls[key] for key, value in there.items())
+        self._news = self._news or is_wrong or before != (self._config, self._read_only)
 
-    def left(self) -> float:
-        return max(0.0, (self._due or 0.0) - time.monotonic())
+    def is_due(self) -> bool:
+        """Whether a pass may find anything to do: something has news, or time has brought something about."""
+        return self._news or time.monotonic() >= self._next_pass
 
+    def make_pass(self) -> None:
+        """Make everything as it should be by what is known; a second pass changes nothing."""
+        now, self._news = time.monotonic(), False
+        targets, state = self._observe(now)
+        troubles = [text for text in (self._config.problem, _READ_ONLY if self._read_only else None) if text]
+        troubles += self._set_sysctls(targets, now)
+        planned = () if self._read_only else self._plan(targets, state)
+        lacking = verified.troubles(targets, state)
+        if any(planned):
+            busy = {step.mac for stage in planned for step in stage}
+            self._node = records.before_changes(self._node, targets, lacking, busy, now=now)
+            self._publish(targets)
+        refused = self._repairs.make(planned, self._host.kernel.apply, now)
+        wanting = {mac: [*lacking.get(mac, ()), *refused.get(mac, ())] for mac in {*lacking, *refused}}
+        if any(planned):
+            targets = records.with_links(targets, self._host.kernel.links())
+        self._node = records.after_changes(self._node, targets, wanting, now)
+        self._publish(targets)
+        self._tell(targets, troubles)
+        self._next_pass = now + self._pause(now)
+        done = time.monotonic()
+        self._gathered = done + max(_GATHER, _GATHER_SHARE * (done - now))
 
-def _pass(host: Host, tree: EniTree) -> Report:
-    """Make everything as it should be by what is known; a second pass changes nothing."""
-    interfaces = desired.interfaces(tree, host.kernel.links())
-    changes = [change for each in interfaces for change in difference.changes(each)]
-    failures = host.kernel.apply(changes)
-    refused = {failure.change for failure in failures}
-    for change in changes:
-        if change not in refused:
-            log.get("network").info("link changed", change=describe(change))
-    if changes:
-        interfaces = desired.interfaces(tree, host.kernel.links())
-    found = report.build(tree, interfaces, failures, _set_sysctls(interfaces))
-    _publish(host, interfaces, failures)
-    _tell(host, found)
-    return found
+    def idle(self) -> float:
+        """Return how long nothing needs to be done unless the kernel has news."""
+        now = time.monotonic()
+        return min(max(0.0, min(self._next_pass, self._next_look) - now), self.asker.schedule.left(now))
 
+    def _pause(self, now: float) -> float:
+        refused = [_BACKOFF.delay(self._repairs.failed - 1)] if self._repairs.failed else []
+        # Who is fought with is looked at often: peace is noticed by that.
+        fought = [_LOOK] if self._repairs.fights.fought else []
+        return min([loop.jittered(_RESYNC), records.settles_in(self._node, now), *refused, *fought])
 
-def _set_sysctls(interfaces: Sequence[Interface]) -> Sequence[str]:
-    """Set the sysctls, and return why those that could not be set were not: a link may go at any moment."""
-    refused = []
-    for values in (_NODE_SYSCTLS, *map(desired.sysctls, interfaces)):
-        try:
-            for key in kernel.apply_sysctls(values):
-                log.get("network").info("sysctl changed", key=key, value=values[key])
-        except FailedError as error:
-            refused.append(error.message)
-    return refused
+    def coalesce(self) -> float:
+        """Return how long news is gathered: who fights with us is not answered blow by blow."""
+        return _COALESCE_FIGHT if self._repairs.fights.fought else _COALESCE
 
+    def _plan(self, targets: Sequence[Target], state: State) -> Stages:
+        """Return what to do; most passes find what the one before left, and then there is nothing to think over."""
+        if (targets, state) == self._settled:
+            return ()
+        planned = stages(targets, state)
+        self._settled = None if any(planned) else (targets, state)
+        return planned
 
-def _publish(host: Host, interfaces: Sequence[Interface], failures: Sequence[Failure]) -> None:
-    config = conflist.render(interfaces)
-    if config is not None and files.write_file(config, root=host.root):
-        log.get("network").info("CNI configuration changed", path=config.path)
-    current = snapshot.build(interfaces, failures, host.boot_id, _read_snapshot(host.state))
-    if current is not None:
-        files.write_file(FileSpec(str(host.state.absolute()), snapshot.as_json(current)))
+    def _observe(self, now: float) -> tuple[tuple[Target, ...], State]:
+        """Read what the kernel has, and say what each ENI should have of it.
 
+        The main table, which may be long, is read only where a pod may still use a range that is withdrawn.
+        """
+        links = self._host.kernel.links()
+        before, self._node = self._node, records.links_seen(self._node, links, now)
+        self.asker.meet(before, self._node, links, now)
+        targets = records.targets(self._node, links, now, pod_subnet_mode=self._config.pod_subnet_mode)
+        own = {target.link.index for target in targets if target.link}
+        withdrawn = any(target.withdrawn for target in targets)
+        primary = next((each.link.index for each in targets if each.link and each.interface.primary is True), None)
+        state = self._host.kernel.state(sorted(own), primary=primary, main=withdrawn)
+        targets = pruned(targets, state)
+        if withdrawn:
+            targets = tuple(replace(each, lingering=used(each.withdrawn, state.main, own)) for each in targets)
+        return targets, state
 
-def _read_snapshot(path: Path) -> snapshot.Snapshot | None:
-    text = files.read_text(path, limit=_SNAPSHOT_LIMIT)
-    try:
-        body: Any = json.loads(text or "null")
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) and body.get("schemaVersion") == snapshot.SCHEMA_VERSION else None
+    def _read_settings(self) -> Settings:
+        return settings.parse(files.read_text(files.below(self._host.root, settings.PATH)))
 
+    def _set_sysctls(self, targets: Sequence[Target], now: float) -> list[str]:
+        if self._read_only:
+            return []
+        values = dict(wanted.NODE_SYSCTLS)
+        for target in targets:
+            values |= wanted.sysctls(target.interface, target.link.name) if target.link else {}
+        self._sysctls = values
+        there = kernel.read_sysctls(values)
+        wrong = {key: values[key] for key, value in there.items() if value != values[key]}
+        return self._repairs.set_sysctls(wrong, kernel.apply_sysctls, now)
 
-def _tell(host: Host, found: Report) -> None:
-    before = status.read("network", root=host.root) or {}
-    if (before.get("state"), before.get("message")) != (found.state, found.message):
-        logger = log.get("network")
-        (logger.info if found.state == "ok" else logger.warning)(found.message, state=found.state)
-    status.write("network", found.state, found.message, root=host.root, interfaces=found.interfaces)
+    def _publish(self, targets: Sequence[Target]) -> None:
+        self._write(self._publication.of(self._node, targets, pod_subnet_mode=self._config.pod_subnet_mode))
+
+    def _write(self, found: Published) -> None:
+        if not self._read_only and not isinstance(found.offered, Unknown):
+            self._offer(found.offered)
+        if found.enis is not None:
+            files.write_file(found.enis)
+
+    def _offer(self, offered: FileSpec | None) -> None:
+        root = self._host.root
+        changed = files.write_file(offered, root=root) if offered else files.remove_file(conflist.PATH, root=root)
+        if changed:
+            log.get("network").info("CNI configuration changed", path=conflist.PATH, there=offered is not None)
+
+    def _tell(self, targets: Sequence[Target], troubles: Sequence[str]) -> None:
+        if targets and not is_routable(self._node, targets):
+            troubles = [*troubles, report.NO_PREFIX]
+        found = report.build(self._node, targets, troubles)
+        if (found.state, found.message) != (self.report.state, self.report.message):
+            logger = log.get("network")
+            (logger.info if found.state == "ok" else logger.warning)(found.message, state=found.state)
+        self.report = found
+        status.write("network", found.state, found.message, root=self._host.root, interfaces=found.interfaces)

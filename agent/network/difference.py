@@ -1,19 +1,223 @@
-"""The changes that turn a link into what it should be; none where it is that already."""
+"""What to do, in which order, to turn what the kernel has into what it should have; nothing where it is that already.
 
-from agent.network.desired import Interface, Wanted, wanted
-from agent.rtnl import AddAltname, Change, Link, SetMtu, SetUp
+Of what others made only that goes which would break an ENI of ours: see `_intruders` and `_strays`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from agent.network.interfaces import altnames
+from agent.network.numbers import PRIORITIES
+from agent.network.targets import Target, adopted
+from agent.network.wanted import MTU, addresses, last_resort, routes, rules
+from agent.rtnl import (
+    BOOT,
+    DHCP,
+    KERNEL,
+    MAIN_TABLE,
+    OUR_PROTOCOL,
+    RA,
+    AddAltname,
+    AddRule,
+    Change,
+    Network,
+    PutAddress,
+    PutRoute,
+    RemoveAddress,
+    RemoveRoute,
+    RemoveRule,
+    Route,
+    Rule,
+    SetMtu,
+    SetUp,
+    State,
+)
 
 
-def changes(interface: Interface) -> tuple[Change, ...]:
-    """Return the changes for one interface; nothing is ever taken away here."""
-    return () if interface.link is None else _changes(interface.link, wanted(interface))
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change, and the MAC of the ENI that it is for."""
+
+    mac: str
+    change: Change
 
 
-def _changes(link: Link, want: Wanted) -> tuple[Change, ...]:
-    mtu = want.mtu if link.largest_mtu is None or want.mtu is None else min(want.mtu, link.largest_mtu)
-    names = sorted(want.altnames - link.altnames - {link.name})
+# Stages in the order in which they are made; a later stage leaves out the ENIs for which an earlier one failed.
+Stages = tuple[tuple[Step, ...], ...]
+
+
+def stages(targets: Sequence[Target], state: State) -> Stages:
+    """Return the steps: who has gone is cleared away first, as another may have its number already.
+
+    Then links, addresses and routes, and rules last, so that none leads to a table without routes; what is too much
+    goes in the opposite order, when what replaces it is there.
+    """
+    want = _Wanted(targets)
+    surplus = _surplus_rules(targets, want, state)
+    stale = _stale_routes(targets, want, state)
+    left = {target.mac for target in targets if target.gone}
+    leaving = [step for step in (*surplus, *stale) if step.mac in left]
     return (
-        *([SetMtu(link.index, mtu)] if mtu is not None and mtu != link.mtu else []),
-        *([SetUp(link.index)] if want.up and not link.up else []),
-        *(AddAltname(link.index, name) for name in names),
+        tuple(leaving),
+        tuple(step for target in targets for step in _link_steps(target)),
+        tuple(step for target in targets for step in _address_steps(target, state)) + _missing_routes(want, state),
+        _missing_rules(want, state),
+        (
+            *(step for step in (*surplus, *stale) if step.mac not in left),
+            *(step for target in targets for step in _intruders(target, targets, state)),
+            *_strays(targets, state),
+        ),
     )
+
+
+class _Wanted:
+    """All routes and rules that there should be, and for which ENI each is."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.routes: dict[Route, str] = {}
+        self.rules: dict[Rule, str] = {}
+        taken = {target.holding.table for target in targets if target.link is not None}
+        for target in targets:
+            for rule in target.lingering_rules(taken):
+                self.rules[rule] = target.mac
+                if rule.table != MAIN_TABLE:
+                    self.routes[last_resort(rule.table, rule.version)] = target.mac
+            if target.link is not None:
+                self.routes |= dict.fromkeys(routes(target.holding, target.link.index), target.mac)
+                self.rules |= dict.fromkeys(rules(target.holding), target.mac)
+            elif not target.gone:
+                # The link may be back in a moment: what does not need it stays, and nothing new comes.
+                self.routes |= dict.fromkeys(target.waiting_routes, target.mac)
+                self.rules |= dict.fromkeys(target.claim.rules, target.mac)
+        self.places = {_place(route): route for route in self.routes}
+
+
+def _link_steps(target: Target) -> Iterator[Step]:
+    """Give what its link lacks; the primary is systemd-networkd's, so that it works while nothing of ours does."""
+    link = target.link
+    if link is None:
+        return
+    changes: list[Change] = []
+    if target.interface.primary is False:
+        mtu = MTU if link.largest_mtu is None else min(MTU, link.largest_mtu)
+        changes += [SetMtu(link.index, mtu)] if mtu != link.mtu else []
+        changes += [] if link.up else [SetUp(link.index)]
+    names = altnames(target.interface) - link.altnames - {link.name}
+    changes += [AddAltname(link.index, name) for name in sorted(names)]
+    yield from (Step(target.mac, change) for change in changes)
+
+
+def _address_steps(target: Target, state: State) -> Iterator[Step]:
+    if target.link is None:
+        return
+    there = [address for address in state.addresses if address.index == target.link.index]
+    good = {address.value.ip for address in there if address.lasting and address.alone}
+    for address in addresses(target.holding, target.link.index):
+        if address.value.ip in good:
+            continue
+        if address.value.version == 6:
+            # IPv6 knows an address once a link: one with another length, or one that failed, has to go first.
+            same = [each for each in there if each.value.ip == address.value.ip]
+            yield from (Step(target.mac, RemoveAddress(each)) for each in same)
+        yield Step(target.mac, PutAddress(address))
+
+
+def _missing_routes(want: _Wanted, state: State) -> tuple[Step, ...]:
+    # The VPC CNI's routes are as good as ours.
+    there = {replace(route, protocol=OUR_PROTOCOL) if route.protocol == BOOT else route for route in state.routes}
+    return tuple(Step(mac, PutRoute(route)) for route, mac in want.routes.items() if route not in there)
+
+
+def _stale_routes(targets: Sequence[Target], want: _Wanted, state: State) -> tuple[Step, ...]:
+    """Return our routes that are wanted no more; in the place of a wanted one a route is replaced, not removed."""
+    owners = {table: target for target in targets for table in target.claim.tables if table != MAIN_TABLE}
+    for target in targets:
+        if target.link is not None and target.holding.table is not None:
+            owners[target.holding.table] = target
+    owners.pop(MAIN_TABLE, None)
+    there = set(state.routes)
+    found = []
+    for route in state.routes:
+        if route.protocol != OUR_PROTOCOL or route in want.routes:
+            continue
+        wanted = want.places.get(_place(route))
+        owner = owners.get(route.table)
+        if (wanted in there) if wanted else _may_go(route, owner, targets):
+            found.append(Step(owner.mac if owner else "", RemoveRoute(route)))
+    return tuple(found)
+
+
+def _may_go(route: Route, owner: Target | None, targets: Sequence[Target]) -> bool:
+    """Whether it is sure that nothing needs a route of ours: an unknown of the ENI that it may belong to saves it."""
+    if owner is not None:
+        return owner.gone or (owner.firm and owner.link is not None)
+    if any(route.dst in target.withdrawn for target in targets):
+        return True
+    return bool(targets) and all(target.firm or target.gone for target in targets)
+
+
+def _missing_rules(want: _Wanted, state: State) -> tuple[Step, ...]:
+    there = {adopted(rule) for rule in state.rules if rule.plain}
+    return tuple(Step(mac, AddRule(rule)) for rule, mac in want.rules.items() if rule not in there)
+
+
+def _surplus_rules(targets: Sequence[Target], want: _Wanted, state: State) -> tuple[Step, ...]:
+    """Return the rules that were ours and are wanted no more, and those that differ from a wanted one or double it."""
+    mine = [rule for rule in state.rules if rule.plain and rule.priority in PRIORITIES]
+    owners = {rule: target.mac for target in targets for rule in target.claim.rules}
+    selectors = {_selector(rule): mac for rule, mac in want.rules.items()}
+    counted = Counter(adopted(rule) for rule in mine)
+    found = []
+    for rule in mine:
+        ours = adopted(rule)
+        if ours in want.rules:
+            # Two that are alike but for saying "kernel" or nothing: one of them is enough.
+            if counted[ours] > 1 and rule.protocol == KERNEL:
+                found.append(Step(want.rules[ours], RemoveRule(rule)))
+        elif mac := selectors.get(_selector(rule)) or owners.get(ours):
+            found.append(Step(mac, RemoveRule(rule)))
+    return tuple(found)
+
+
+def _intruders(target: Target, targets: Sequence[Target], state: State) -> Iterator[Step]:
+    """Give the addresses of a secondary's link that do harm there.
+
+    Those are: what was its own and is no more; a pod's, which the node would take for its own; and one whose network
+    would lead the subnet's traffic, the primary's too, out of this link.
+    """
+    if target.link is None or target.interface.primary is not False:
+        return
+    own = set(target.holding.hosts)
+    former = target.claim.hosts - set(target.holding.hosts)
+    pods = [pod for each in targets for pod in each.holding.pods]
+    for address in state.addresses:
+        value = address.value
+        if address.index != target.link.index or (address.alone and value.ip in own) or value.is_link_local:
+            continue
+        is_wide = not address.alone and _overlaps(value.network, target.subnets)
+        is_pods = any(value.version == pod.version and value.ip in pod for pod in pods)
+        if value.ip in former or is_pods or is_wide:
+            yield Step(target.mac, RemoveAddress(address))
+
+
+def _strays(targets: Sequence[Target], state: State) -> Iterator[Step]:
+    """Give the routes that DHCP or an advertisement brought into main by way of a secondary."""
+    secondaries = {target.link.index: target.mac for target in targets if target.link and not target.interface.primary}
+    for route in state.routes:
+        if route.protocol in {DHCP, RA} and route.table == MAIN_TABLE and route.index in secondaries:
+            yield Step(secondaries[route.index or 0], RemoveRoute(route))
+
+
+def _overlaps(network: Network, subnets: Iterable[Network]) -> bool:
+    return any(
+        network.version == subnet.version and (network[0] in subnet or subnet[0] in network) for subnet in subnets
+    )
+
+
+def _place(route: Route) -> tuple[object, ...]:
+    return (route.table, route.dst, route.metric)
+
+
+def _selector(rule: Rule) -> tuple[object, ...]:
+    return (rule.version, rule.priority, rule.src, rule.dst, rule.mark, rule.mask)

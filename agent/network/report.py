@@ -3,41 +3,51 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.eni import EniTree
 from agent.model import Unknown
-from agent.network import conflist, snapshot
-from agent.network.desired import Interface
-from agent.rtnl import Failure
+from agent.network.records import Node, Record
+from agent.network.targets import Target
 
-_NO_PREFIX = "no prefix is delegated to the primary: pods get node-local addresses, which only this node reaches"
+NO_PREFIX = "no prefix is delegated to this node: pods get node-local addresses, which only this node reaches"
+# States that are as they should be.
+_FINE = frozenset({"ready", "ignored", "gone"})
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`state` and `message` as status files have them; `pending`: whether IMDS is asked again soon."""
+    """`state` and `message` as status files have them, and a line an interface."""
 
     state: str
     message: str
-    pending: bool
     interfaces: dict[str, str]
 
 
-def build(
-    tree: EniTree, interfaces: Sequence[Interface], failures: Sequence[Failure], refused_sysctls: Sequence[str]
-) -> Report:
+NOTHING_YET = Report("waiting", "IMDS has not been read yet", {})
+
+
+def build(node: Node, targets: Sequence[Target], troubles: Sequence[str]) -> Report:
     """Return the report: what holds up most comes first in its message."""
-    states = {each.eni.mac: snapshot.state(each, failures) for each in interfaces}
-    lines = {mac: name if reason is None else f"{name}: {reason}" for mac, (name, reason) in states.items()}
-    if isinstance(tree.enis, Unknown):
-        return Report("waiting", tree.enis.reason, pending=True, interfaces=lines)
-    if isinstance(tree.primary_mac, Unknown):
-        return Report("waiting", tree.primary_mac.reason, pending=True, interfaces=lines)
-    reasons = [reason for _, reason in states.values() if reason is not None]
-    pending = bool(reasons)
-    reasons += refused_sysctls
+    records = {target.mac: node.records[target.mac] for target in targets}
+    staying = [records[target.mac] for target in targets if not _is_leaving(records[target.mac], target)]
+    lines = {
+        mac: record.state if record.reason is None else f"{record.state}: {record.reason}"
+        for mac, record in records.items()
+    }
+    if isinstance(node.primary_mac, Unknown) or not node.records:
+        return Report("waiting", node.trouble or NOTHING_YET.message, lines)
+    reasons = [record.reason or record.state for record in staying if record.state not in _FINE]
+    reasons += [node.trouble] if node.trouble else []
+    # What was known stays as it is while IMDS does not say it again.
+    reasons += [record.memory.trouble for record in staying if record.memory.trouble and not record.has_left]
+    # One cause may be told by every key that it spoils.
+    reasons = list(dict.fromkeys([*reasons, *troubles]))
     if reasons:
-        return Report("degraded", "; ".join(reasons), pending, lines)
-    if conflist.is_routable(interfaces) is False:
-        return Report("degraded", _NO_PREFIX, pending, lines)
-    count = len(interfaces)
-    return Report("ok", f"{count} network interface{'s' if count != 1 else ''} ready", pending, lines)
+        return Report("degraded", "; ".join(reasons), lines)
+    count = sum(record.state in {"ready", "ignored"} for record in records.values())
+    return Report("ok", f"{count} network interface{'s' if count != 1 else ''} ready", lines)
+
+
+def _is_leaving(record: Record, target: Target) -> bool:
+    """Whether it is being detached, as somebody asked for; pods that still use its ranges make it a trouble."""
+    if target.interface.primary is not False or target.lingering:
+        return False
+    return record.state == "draining" or record.link_gone is not None

@@ -7,9 +7,15 @@ import json
 import os
 import sys
 
-from bench import bundle, configuring, speaking, starting
+from bench import bundle, configuring, enis, speaking, starting
 
-GROUPS = {"starting": starting.rows, "configuring": configuring.rows, "bundle": bundle.rows, "console": speaking.rows}
+GROUPS = {
+    "starting": starting.rows,
+    "configuring": configuring.rows,
+    "enis": enis.rows,
+    "bundle": bundle.rows,
+    "console": speaking.rows,
+}
 
 
 def main(names: list[str]) -> None:

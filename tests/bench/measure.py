@@ -23,6 +23,13 @@ def median(measure: Callable[[], float]) -> float:
     return round(statistics.median(measure() for _ in range(RUNS)), 1)
 
 
+def percentiles(samples: Sequence[float]) -> dict[str, float]:
+    """Return the median, and the 99th percentile; of less than a hundred samples that is the worst."""
+    ordered = sorted(samples)
+    worst = ordered[max(0, -(-99 * len(ordered) // 100) - 1)]
+    return {"p50": round(statistics.median(ordered), 1), "p99": round(worst, 1), "samples": len(ordered)}
+
+
 def milliseconds(do: Callable[[], object]) -> float:
     started = time.perf_counter()
     do()

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from agent.eni import read_tree
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
 from agent.host import imds
 from agent.host.dial import Address
@@ -218,6 +219,20 @@ def test_a_value_without_an_answer_does_not(client: Imds, metadata: Metadata) ->
     assert "hop limit" not in str(caught.value)
 
 
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_there_is_time_for_other_things_while_it_is_silent(
+    client: Imds, metadata: Metadata, *, is_connected: bool
+) -> None:
+    done: list[str] = []
+    client.while_waiting(lambda: done.append("something"))
+    if is_connected:
+        client.get("meta-data/instance-id")
+    metadata.fault("", Fault(hang=True))
+    look = client.lookup(within=0.5)
+    assert isinstance(look("meta-data/local-ipv4"), Unknown)
+    assert len(done) > 1
+
+
 def test_nobody_listens() -> None:
     with imds.connect("http://127.0.0.1:1") as client, pytest.raises(TemporaryError, match=r"refused.*interface"):
         client.get("meta-data/instance-id", within=0.3)
@@ -333,7 +348,7 @@ class TestEndpoints:
 
 class TestInterfaces:
     def test_all_of_them_in_one_pass(self, client: Imds, metadata: Metadata) -> None:
-        tree = client.read_enis()
+        tree = read_tree(client.lookup())
         assert isinstance(tree.enis, tuple)
         assert [(each.eni_id, each.device_number) for each in tree.enis] == [
             ("eni-0123456789abcdef0", 0),
@@ -345,7 +360,7 @@ class TestInterfaces:
     @pytest.mark.parametrize("fault", [Fault(status=503), Fault(hang=True), Fault(empty=True), Fault(status=404)])
     def test_a_key_that_fails_is_unknown_and_alone(self, client: Imds, metadata: Metadata, fault: Fault) -> None:
         metadata.fault(f"{FIRST}/local-ipv4s", fault)
-        tree = client.read_enis()
+        tree = read_tree(client.lookup())
         assert isinstance(tree.enis, tuple)
         assert isinstance(tree.enis[0].ipv4s, Unknown)
         assert tree.enis[0].eni_id == "eni-0123456789abcdef0"
@@ -353,7 +368,7 @@ class TestInterfaces:
 
     def test_a_mac_without_a_listing_is_unknown_and_alone(self, client: Imds, metadata: Metadata) -> None:
         metadata.fault(f"{FIRST}/", Fault(status=404))
-        tree = client.read_enis()
+        tree = read_tree(client.lookup())
         assert isinstance(tree.enis, tuple)
         assert isinstance(tree.enis[0].eni_id, Unknown)
         assert tree.enis[1].eni_id == "eni-0123456789abcdef1"
@@ -361,14 +376,14 @@ class TestInterfaces:
     def test_a_dead_service_makes_everything_unknown_in_bounded_time(self, client: Imds, metadata: Metadata) -> None:
         metadata.fault("", Fault(hang=True))
         started = time.monotonic()
-        tree = client.read_enis(within=1.0)
+        tree = read_tree(client.lookup(within=1.0))
         assert isinstance(tree.enis, Unknown)
         assert isinstance(tree.primary_mac, Unknown)
         assert time.monotonic() - started < 3.0
 
     def test_a_disabled_service_is_unknown_too(self, client: Imds, metadata: Metadata) -> None:
         metadata.fault("api/token", Fault(status=400))
-        tree = client.read_enis()
+        tree = read_tree(client.lookup())
         assert isinstance(tree.enis, Unknown)
         assert "400" in tree.enis.reason
 

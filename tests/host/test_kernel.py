@@ -43,3 +43,12 @@ def test_a_slash_in_a_name_is_a_dot_in_a_part_of_it(tmp_path: Path) -> None:
     (tmp_path / "net/ipv4/tcp_rmem").write_text("4096\t131072\t6291456\n")
     assert kernel.apply_sysctl("net.ipv4.conf.eth0/1.rp_filter", "0", folder=tmp_path)
     assert not kernel.apply_sysctl("net.ipv4.tcp_rmem", "4096 131072 6291456", folder=tmp_path)
+
+
+def test_a_slash_in_a_key_stands_for_a_dot_of_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "net/ipv4/conf/eth1.100/rp_filter"
+    file.parent.mkdir(parents=True)
+    file.write_text("0\n")
+    key = "net.ipv4.conf.eth1/100.rp_filter"
+    assert kernel.apply_sysctls({key: "2"}, folder=tmp_path) == {key}
+    assert kernel.read_sysctls([key, "net.ipv4.conf.gone.rp_filter"], folder=tmp_path) == {key: "2"}

@@ -28,6 +28,23 @@ def test_messages_reach_the_service_manager(tmp_path: Path, *, abstract: bool) -
 
 
 @pytest.mark.usefixtures("environment")
+def test_the_service_manager_is_told_what_is_new(tmp_path: Path) -> None:
+    os.environ["WATCHDOG_USEC"] = "3600000000"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(os.environ.setdefault("NOTIFY_SOCKET", str(tmp_path / "notify")))
+        manager = systemd.Manager()
+        for message in ("2 ready", "2 ready", "3 ready"):
+            manager.tell(message)
+        assert manager.left() > 1000.0
+        manager.reloading()
+        manager.tell("3 ready")
+        heard = [listening.recv(1000).decode().split("\n") for _ in range(4)]
+    assert heard[:2] == [["READY=1", "WATCHDOG=1", f"STATUS={number} ready"] for number in (2, 3)]
+    assert heard[2][0] == "RELOADING=1"
+    assert heard[3] == heard[1], "a reload ends with the same words"
+
+
+@pytest.mark.usefixtures("environment")
 def test_without_a_service_manager_nothing_is_sent() -> None:
     os.environ.pop("NOTIFY_SOCKET", None)
     systemd.notify("READY=1")

@@ -1,20 +1,18 @@
-"""The CNI configuration follows the primary's prefixes, and stays where they are unknown."""
+"""The CNI configuration: all addresses of a prefix but the gateway, and a gateway that is no router."""
 
 import json
-from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
 from typing import Any
 
-import pytest
-from network.values import ETH0, PRIMARY, pair
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agent.model import Unknown
 from agent.network import conflist
 
 
-def ptp(**primary: Any) -> dict[str, Any]:
-    file = conflist.render(pair(replace(ETH0, mtu=8900), primary=replace(PRIMARY, **primary)))
-    assert file is not None
+def ptp(*prefixes: str, routers: tuple[str, ...] = (), masquerade: bool = False) -> dict[str, Any]:
+    networks, hosts = [ip_network(each) for each in prefixes], [ip_address(each) for each in routers]
+    file = conflist.render(networks, hosts, 8900, masquerade=masquerade)
     assert (file.path, file.mode) == ("/etc/cni/net.d/10-node-agent.conflist", 0o644)
     body = json.loads(file.content)
     assert [plugin["type"] for plugin in body["plugins"]] == ["ptp", "portmap"]
@@ -22,61 +20,36 @@ def ptp(**primary: Any) -> dict[str, Any]:
     return plugin
 
 
-def test_pods_get_addresses_of_every_prefix() -> None:
-    plugin = ptp(ipv4_prefixes=(IPv4Network("10.0.1.16/28"), IPv4Network("10.0.2.0/28")))
-    assert plugin == {
-        "type": "ptp",
-        "mtu": 8900,
-        "ipMasq": False,
-        "ipam": {
-            "type": "host-local",
-            "ranges": [
-                [
-                    {
-                        "subnet": "10.0.1.16/28",
-                        "gateway": "10.0.1.16",
-                        "rangeStart": "10.0.1.17",
-                        "rangeEnd": "10.0.1.31",
-                    },
-                    {"subnet": "10.0.2.0/28", "gateway": "10.0.2.0", "rangeStart": "10.0.2.1", "rangeEnd": "10.0.2.15"},
-                ]
-            ],
-            "routes": [{"dst": "0.0.0.0/0"}],
-        },
+def test_the_prefixes_of_a_family_are_alternatives() -> None:
+    plugin = ptp("10.0.1.16/28", "2001:db8::/80", "10.0.2.0/28")
+    assert (plugin["mtu"], plugin["ipMasq"]) == (8900, False)
+    assert [[offered["subnet"] for offered in family] for family in plugin["ipam"]["ranges"]] == [
+        ["10.0.1.16/28", "10.0.2.0/28"],
+        ["2001:db8::/80"],
+    ]
+    assert plugin["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
+    assert plugin["ipam"]["ranges"][0][0] == {
+        "subnet": "10.0.1.16/28",
+        "gateway": "10.0.1.16",
+        "rangeStart": "10.0.1.17",
+        "rangeEnd": "10.0.1.31",
     }
 
 
-def test_an_ipv6_node_offers_its_ipv6_prefix_only() -> None:
-    plugin = ptp(ipv4_prefixes=None, ipv6_prefixes=(IPv6Network("2001:db8::/80"),))
-    assert plugin["ipam"]["ranges"] == [[{"subnet": "2001:db8::/80"}]]
-    assert plugin["ipam"]["routes"] == [{"dst": "::/0"}]
+@given(st.integers(0, 2**24 - 1), st.sets(st.integers(0, 20), max_size=3))
+def test_the_gateway_is_in_the_prefix_and_is_no_subnets_router(number: int, offsets: set[int]) -> None:
+    prefix = IPv4Network((10 << 24 | number & ~15, 28))
+    routers = tuple(str(prefix[0] + offset) for offset in offsets - {15, 14})
+    (offered,) = ptp(str(prefix), routers=routers)["ipam"]["ranges"][0]
+    start, end, gateway = (ip_address(offered[key]) for key in ("rangeStart", "rangeEnd", "gateway"))
+    assert gateway in prefix
+    assert str(gateway) not in routers
+    assert not any(start <= ip_address(router) <= end for router in routers)
+    assert not start <= gateway <= end
 
 
-def test_without_a_prefix_pods_are_behind_the_node() -> None:
-    plugin = ptp(ipv4_prefixes=None)
-    assert plugin["ipMasq"] is True
-    (offered,) = plugin["ipam"]["ranges"][0]
-    network = ip_network(offered["subnet"])
-    # The API server takes none of these in an EndpointSlice.
-    assert not network.is_link_local
-    assert not network.is_loopback
-    assert not network.is_multicast
-    assert ip_address(offered["gateway"]) in network
-
-
-@pytest.mark.parametrize("key", ["ipv4_prefixes", "ipv6_prefixes"])
-def test_what_is_unknown_changes_nothing(key: str) -> None:
-    interfaces = pair(ETH0, primary=replace(PRIMARY, **{key: Unknown("late")}))
-    assert conflist.render(interfaces) is None
-    assert conflist.is_routable(interfaces) == Unknown("late")
-
-
-def test_without_the_primary_or_its_link_there_is_nothing_to_say() -> None:
-    assert conflist.render(()) is None
-    assert isinstance(conflist.is_routable(()), Unknown)
-    assert conflist.render(pair()) is None
-
-
-def test_routable() -> None:
-    assert conflist.is_routable(pair(ETH0)) is True
-    assert conflist.is_routable(pair(ETH0, primary=replace(PRIMARY, ipv4_prefixes=None))) is False
+def test_the_node_local_range_is_one_that_the_api_server_takes() -> None:
+    network = conflist.NODE_LOCAL
+    assert not (network.is_link_local)
+    assert not (network.is_loopback)
+    assert not (network.is_multicast)

@@ -36,6 +36,7 @@ def interface(mac: str, number: int, **more: str) -> dict[str, str | bytes]:
         "mac": mac,
         "owner-id": "123456789012",
         "subnet-id": "subnet-0aa",
+        "subnet-ipv4-cidr-block": "10.0.0.0/24",
         "vpc-id": "vpc-0aa",
         **{key.replace("_", "-"): value for key, value in more.items()},
     }
@@ -96,6 +97,9 @@ def node(tmp_path: Path) -> Iterator[Node]:
     namespaces.make(name)
     try:
         add_eni(name, "eth0", PRIMARY)
+        run(["ip", "-n", name, "link", "set", "eth0", "up"])
+        run(["ip", "-n", name, "address", "add", "10.0.0.10/24", "dev", "eth0"])
+        run(["ip", "-n", name, "route", "add", "default", "via", "10.0.0.1", "dev", "eth0"])
         add_eni(name, "eth1", SECONDARY)
         run(["ip", "-n", name, "link", "add", "cni0", "type", "veth", "peer", "name", "pod0"])
         with namespaces.entered(name), service.serving(metadata) as url:
@@ -106,6 +110,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 def add_eni(namespace: str, name: str, mac: str) -> None:
     run(["ip", "-n", namespace, "link", "add", name, "address", mac, "type", "veth", "peer", "name", f"{name}-port"])
+    run(["ip", "-n", namespace, "link", "set", f"{name}-port", "up"])
 
 
 def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -118,7 +123,7 @@ def test_one_pass_makes_it_so_and_a_second_changes_nothing(node: Node) -> None:
     assert (secondary["mtu"], "UP" in secondary["flags"]) == (9001, True)
     assert set(secondary["altnames"]) == {"eni-0123456789abcde01", "device-number-1"}
     primary = node.link("eth0")
-    assert (primary["mtu"], "UP" in primary["flags"]) == (1500, False), "the primary is systemd-networkd's"
+    assert (primary["mtu"], "UP" in primary["flags"]) == (1500, True), "the primary is systemd-networkd's"
     assert set(primary["altnames"]) == {"eni-0123456789abcde00", "device-number-0"}
     assert "altnames" not in node.link("cni0")
     assert (node.sysctl("ip_forward"), node.sysctl("conf/eth1/rp_filter"), node.sysctl("conf/cni0/rp_filter")) == (
@@ -144,7 +149,7 @@ def test_imds_without_an_answer_fails_the_pass_and_removes_nothing(node: Node) -
     node.metadata.fault("", Fault(status=503))
     with pytest.raises(TemporaryError, match="503"):
         node.once()
-    assert node.status()["state"] == "waiting"
+    assert node.status()["state"] == "degraded"
     assert {path: value for path, value in node.files().items() if not path.endswith("network.json")} == before
     assert set(node.link("eth1")["altnames"]) == {"eni-0123456789abcde01", "device-number-1"}
 
@@ -158,26 +163,9 @@ def test_an_unknown_removes_nothing(node: Node, fault: Fault) -> None:
         node.once()
         node.metadata.heal()
         assert (node.root / CONFLIST).read_text() == conflist
-        told = node.entry(PRIMARY)
-        assert told["state"] == "metadata-pending"
-        assert {**told, "state": "ready", "reason": None} == entry
+        assert node.entry(PRIMARY) == entry
         assert node.status()["state"] == "degraded"
         assert node.entry(SECONDARY)["state"] == "ready"
-
-
-def test_an_eni_that_imds_no_longer_lists_is_told_no_more(node: Node) -> None:
-    node.once()
-    node.metadata.remove(f"{MACS}/{SECONDARY}")
-    node.once()
-    assert [entry["mac"] for entry in node.snapshot()["enis"]] == [PRIMARY]
-    assert node.snapshot()["generation"] == 2
-
-
-def test_pods_without_a_prefix_are_a_warning(node: Node) -> None:
-    node.metadata.remove(f"{MACS}/{PRIMARY}/ipv4-prefix")
-    node.once()
-    assert node.status()["state"] == "degraded"
-    assert json.loads((node.root / CONFLIST).read_text())["plugins"][0]["ipMasq"] is True
 
 
 def test_a_name_that_is_taken_is_told_and_holds_up_nothing(node: Node) -> None:
@@ -192,7 +180,7 @@ def test_a_snapshot_that_is_damaged_is_made_anew(node: Node) -> None:
     node.state.parent.mkdir(parents=True)
     node.state.write_text('{"schemaVersion": 1, "bootId"')
     node.once()
-    assert node.snapshot()["generation"] == 1
+    assert [entry["state"] for entry in node.snapshot()["enis"]] == ["ready", "ready"]
 
 
 class Daemon:
@@ -261,6 +249,27 @@ def test_a_link_that_is_changed_by_others_is_put_right(node: Node, resident: Dae
     until(lambda: "device-number-1" in node.link("eth1")["altnames"], 5.0)
 
 
+def test_what_is_harmed_while_imds_is_silent_is_put_right_meanwhile(node: Node, resident: Daemon) -> None:
+    resident.wait_for("2 network interfaces ready")
+    assert any(is_repaired_meanwhile(node, resident) for _ in range(5))
+
+
+def is_repaired_meanwhile(node: Node, resident: Daemon) -> bool:
+    """Harm a rule as soon as IMDS is silent about one of two ENIs; whether it is back before the other's turn comes."""
+    before = len(node.metadata.requests)
+    for mac in (PRIMARY, SECONDARY):
+        node.metadata.fault(f"{MACS}/{mac}", Fault(hang=True))
+    resident.process.send_signal(signal.SIGUSR1)
+    until(lambda: any(request.status == 0 for request in node.metadata.requests[before:]))
+    asked = len(node.metadata.requests)
+    run(["ip", "-n", node.name, "rule", "delete", "priority", "32765"])
+    until(lambda: bool(node.ip("rule", "show", "priority", "32765")), 20.0)
+    is_meanwhile = len(node.metadata.requests) == asked
+    node.metadata.heal()
+    until(lambda: bool(node.status()["state"] == "ok"), 30.0)
+    return is_meanwhile
+
+
 def test_an_eni_whose_metadata_is_late_waits_for_it(node: Node, resident: Daemon) -> None:
     resident.wait_for("2 network interfaces ready")
     mac = "02:00:00:00:00:0c"
@@ -268,10 +277,32 @@ def test_an_eni_whose_metadata_is_late_waits_for_it(node: Node, resident: Daemon
     add_eni(node.name, "eth2", mac)
     node.metadata.set(f"{MACS}/{mac}/mac", late.pop(f"{MACS}/{mac}/mac"))
     until(lambda: mac in node.state.read_text())
-    assert node.entry(mac)["state"] == "metadata-pending"
+    until(lambda: bool(node.entry(mac)["state"] == "metadata-pending"))
     assert "UP" in node.link("eth2")["flags"], "that it is a secondary is known, and enough to bring it up"
     node.metadata.update(late)
     resident.wait_for("3 network interfaces ready")
+
+
+def test_an_eni_that_imds_no_longer_lists_drains_as_long_as_it_has_its_link(node: Node, resident: Daemon) -> None:
+    resident.wait_for("2 network interfaces ready")
+    node.metadata.remove(f"{MACS}/{SECONDARY}")
+    resident.process.send_signal(signal.SIGUSR1)
+    until(lambda: node.entry(SECONDARY)["state"] == "draining")
+    assert node.ip("rule", "show", "priority", "32765")
+    run(["ip", "-n", node.name, "link", "delete", "eth1"])
+    until(lambda: SECONDARY not in node.state.read_text())
+    assert not node.ip("rule", "show", "priority", "32765")
+
+
+def test_pods_without_a_prefix_are_a_warning(node: Node) -> None:
+    node.metadata.remove(f"{MACS}/{PRIMARY}/ipv4-prefix")
+    started = Daemon(node)
+    try:
+        until((node.root / CONFLIST).exists)
+        assert json.loads((node.root / CONFLIST).read_text())["plugins"][0]["ipMasq"] is True
+        assert node.status()["state"] == "degraded"
+    finally:
+        assert started.stop() == 0
 
 
 def test_imds_that_comes_late_is_waited_for(node: Node) -> None:

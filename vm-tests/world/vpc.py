@@ -14,6 +14,8 @@ from world.processes import run
 
 BRIDGE = "vpc"
 ROUTER6 = "fe80:ec2::1"
+# Without one of its own a bridge takes its lowest port's, and a detach would make the gateway and IMDS move.
+ROUTER_MAC = "02:ec:ff:ff:ff:01"
 # TEST-NET-3 stands for the public addresses of AWS's own services.
 PUBLIC = "203.0.113.10"
 SYSCTLS = (
@@ -65,8 +67,8 @@ class Vpc:
 
     def admit(self, eni: Eni) -> None:
         """Make a link of the interface's port name, which must be there, a port of the bridge."""
+        self.route(eni)  # first: it must not be heard unchecked
         self._ip("link", "set", "dev", eni.port, "mtu", str(MTU), "master", BRIDGE, "up")
-        self.route(eni)
 
     def route(self, eni: Eni) -> None:
         """Check and deliver by what the interface has now; prefixes that it had before are nobody's."""
@@ -116,7 +118,7 @@ class Vpc:
 
     def _set_up(self) -> None:
         run(["sysctl", "--quiet", "--write", *SYSCTLS], netns=self.netns)
-        self._ip("link", "add", "name", BRIDGE, "mtu", str(MTU), "type", "bridge")
+        self._ip("link", "add", "name", BRIDGE, "address", ROUTER_MAC, "mtu", str(MTU), "type", "bridge")
         self._ip("link", "set", "dev", BRIDGE, "addrgenmode", "none")  # before it is up: fe80:ec2::1 is its only one
         self._ip("link", "set", "dev", BRIDGE, "up")
         for subnet in self.subnets:

@@ -102,6 +102,13 @@ class World:
         node.terminate()
         self.cluster.forget(node.instance_id)
 
+    def add_host(self, name: str, *addresses: str) -> str:
+        """Add a machine that is no instance, inside the VPC or beyond it; returns its network namespace."""
+        netns = self._home.namespace(name)
+        namespaces.make(netns)
+        self.region.vpc.attach(netns, *addresses)
+        return netns
+
     def user_data(self, *, extra_pki: bool = True) -> str:
         """Return user data with which a node joins the cluster and trusts its object store."""
         return self.cluster.user_data(extra_pki=extra_pki)

@@ -1,0 +1,93 @@
+"""When IMDS is asked again: the kernel tells of links, but nothing tells of metadata."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from agent.network.memory import AGREE_AFTER
+
+LISTING = ""
+# After a link has appeared its metadata comes within a second as a rule, and was seen to take a minute.
+_FIRST = (0.05, 0.1, 0.2)
+_LADDER = ((5.0, 0.25), (60.0, 1.0))
+_LATE = 5.0
+STEADY = 8.0
+# Everything but addresses changes rarely, and is read this often.
+FULL = 60.0
+KICKED, KICKED_FOR = 1.0, 30.0
+# An ENI may send 1024 packets a second to the link-local services, DNS among them; a request takes about four.
+REQUESTS_A_SECOND = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When something is asked for next. `since`: from when on it is waited for, None where it is known."""
+
+    due: float
+    since: float | None = None
+    asked: int = 0
+
+
+def waiting(turn: Turn | None, now: float) -> Turn:
+    """Return the turn of what is waited for, after it was asked for."""
+    since = turn.since if turn and turn.since is not None else now
+    asked = turn.asked + 1 if turn and turn.since is not None else 0
+    return Turn(now + _pause(now - since, asked), since, asked)
+
+
+def wavering(now: float) -> Turn:
+    """Return the turn of what was told differently than before: the second opinion."""
+    return Turn(now + AGREE_AFTER + 0.05)
+
+
+def steady(now: float, jittered: float, *, kicked: bool) -> Turn:
+    """Return the turn of what is known; `jittered` is STEADY, changed at random."""
+    return Turn(now + (KICKED if kicked else jittered))
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The turn of each MAC, and of the listing of all of them under `LISTING`."""
+
+    turns: Mapping[str, Turn] = field(default_factory=lambda: {LISTING: Turn(0.0)})
+    kicked_until: float = 0.0
+    spent_until: float = 0.0
+
+    def due(self, now: float) -> tuple[str, ...]:
+        """Return whose turn it is: who was asked in vain most often comes last, and holds up nobody."""
+        found = [key for key, turn in self.turns.items() if turn.due <= now]
+        return tuple(sorted(found, key=lambda key: (self.turns[key].asked, key)))
+
+    def left(self, now: float) -> float:
+        """Return how many seconds there are until the next turn."""
+        return max(0.0, min(turn.due for turn in self.turns.values()) - now)
+
+    def put(self, key: str, turn: Turn) -> "Schedule":
+        return replace(self, turns={**self.turns, key: turn})
+
+    def hurried(self, key: str, now: float) -> "Schedule":
+        """Return the schedule in which something is asked for at once, and waited for anew."""
+        return self.put(key, Turn(now, now))
+
+    def kicked(self, now: float) -> "Schedule":
+        """Return the schedule after somebody has said that metadata changes: all is due, and often for a while."""
+        turns = {key: replace(turn, due=now) for key, turn in self.turns.items()}
+        return replace(self, turns=turns, kicked_until=now + KICKED_FOR)
+
+    def spent(self, requests: int, *, since: float, now: float) -> "Schedule":
+        """Return the schedule with every later turn put off as long as the budget of packets asks for.
+
+        `since` is when the first of the requests was sent: a slow IMDS has stretched them already.
+        """
+        until = max(self.spent_until, since) + requests / REQUESTS_A_SECOND
+        turns = {key: replace(turn, due=until) if now < turn.due < until else turn for key, turn in self.turns.items()}
+        return replace(self, turns=turns, spent_until=until)
+
+    def of(self, macs: Collection[str]) -> "Schedule":
+        """Return the schedule of these MACs alone."""
+        return replace(self, turns={key: turn for key, turn in self.turns.items() if key == LISTING or key in macs})
+
+
+def _pause(age: float, asked: int) -> float:
+    if asked < len(_FIRST):
+        return _FIRST[asked]
+    return next((pause for limit, pause in _LADDER if age < limit), _LATE)

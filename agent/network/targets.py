@@ -1,0 +1,119 @@
+"""What each ENI should have now, beside what it had: the two ends of a pass."""
+
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from agent.model import Unknown
+from agent.network.interfaces import Interface
+from agent.network.numbers import FROM_POD, PRIORITIES, TO_POD
+from agent.network.wanted import Holding, catchers, last_resort, rules
+from agent.rtnl import KERNEL, MAIN_TABLE, UNSPEC, Host, Link, Network, Route, Rule, State
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What of the kernel was made for an ENI and may still be there: only that may be removed."""
+
+    rules: frozenset[Rule] = frozenset()
+    hosts: frozenset[Host] = frozenset()
+    tables: frozenset[int] = frozenset()
+
+    def joined(self, holding: Holding) -> "Claim":
+        """Return the claim with what is about to be made."""
+        tables = set() if holding.table in {None, MAIN_TABLE} else {holding.table or 0}
+        joined = Claim(self.rules.union(rules(holding)), self.hosts.union(holding.hosts), self.tables | tables)
+        return self if joined == self else joined
+
+    def pruned(self, rules: AbstractSet[Rule], hosts: AbstractSet[Host], tables: AbstractSet[int]) -> "Claim":
+        """Return the claim on what is still there."""
+        if self.rules <= rules and self.hosts <= hosts and self.tables <= tables:
+            return self
+        return Claim(self.rules & rules, self.hosts & hosts, self.tables & tables)
+
+    @property
+    def pods(self) -> frozenset[Network]:
+        return frozenset(rule.dst for rule in self.rules if rule.priority == TO_POD and rule.dst)
+
+
+NOTHING = Claim()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An ENI in a pass. `holding` is empty once it has gone; `lingering` are former ranges that pods still use.
+
+    `firm`: what IMDS says of it was said twice. `gone`: its link went, and not only to be renamed.
+    """
+
+    interface: Interface
+    holding: Holding
+    claim: Claim
+    firm: bool
+    gone: bool = False
+    lingering: frozenset[Network] = frozenset()
+
+    @property
+    def mac(self) -> str:
+        return self.holding.mac
+
+    @property
+    def link(self) -> Link | None:
+        return self.interface.link
+
+    @property
+    def withdrawn(self) -> frozenset[Network]:
+        """Return the ranges that pods were given and are given no more."""
+        return self.claim.pods - set(self.holding.pods)
+
+    @property
+    def subnets(self) -> tuple[Network, ...]:
+        eni = self.interface.eni
+        four = () if eni.subnet_ipv4_cidr is None else (eni.subnet_ipv4_cidr,)
+        six = () if isinstance(eni.subnet_ipv6_cidrs, Unknown) else eni.subnet_ipv6_cidrs or ()
+        return tuple(each for each in (*four, *six) if not isinstance(each, Unknown))
+
+    @property
+    def waiting_routes(self) -> tuple[Route, ...]:
+        """Return the routes that outlive the link, where any were made."""
+        if not self.claim.rules:
+            return ()
+        resorts = [
+            last_resort(table, gateway.version) for table in self.claim.tables for gateway in self.holding.gateways
+        ]
+        return (*resorts, *catchers(self.holding.prefixes))
+
+    def lingering_rules(self, taken: Collection[int | None]) -> tuple[Rule, ...]:
+        """Return the rules of the ranges that pods still use; those to a table that is another's by now are left out.
+
+        Without its link a range's `from` rule leads to the last resort: a refusal, not a leak by the primary.
+        """
+        return tuple(
+            rule
+            for rule in self.claim.rules
+            if (rule.priority == TO_POD and rule.dst in self.lingering)
+            or (rule.priority == FROM_POD and rule.src in self.lingering and not (self.gone and rule.table in taken))
+        )
+
+
+def used(networks: Iterable[Network], main: Sequence[Route], own_links: Collection[int]) -> frozenset[Network]:
+    """Return the networks of which a pod has an address: the main table leads to it by a link that is no ENI."""
+    pods = [
+        route.dst
+        for route in main
+        if route.index is not None and route.index not in own_links and route.dst.prefixlen == route.dst.max_prefixlen
+    ]
+    return frozenset(each for each in networks if any(pod.version == each.version and pod[0] in each for pod in pods))
+
+
+def adopted(rule: Rule) -> Rule:
+    """Return the rule as ours where another's says the same: that nobody made it, or the kernel."""
+    return replace(rule, protocol=KERNEL) if rule.protocol == UNSPEC else rule
+
+
+def pruned(targets: Sequence[Target], state: State) -> tuple[Target, ...]:
+    """Return the targets with claims only on what is still there."""
+    rules_there = {adopted(rule) for rule in state.rules if rule.plain and rule.priority in PRIORITIES}
+    hosts = {address.value.ip for address in state.addresses}
+    tables = {route.table for route in state.routes}
+    return tuple(replace(each, claim=each.claim.pruned(rules_there, hosts, tables)) for each in targets)

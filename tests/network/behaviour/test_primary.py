@@ -1,0 +1,88 @@
+"""The primary is systemd-networkd's: the daemon verifies it, adds what pods need, and may be dead without harm."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from network.behaviour import kernel
+from network.behaviour.card import MAIN, Card
+from network.behaviour.conftest import PRIMARY, STEADY
+from network.behaviour.ground import SETTINGS, Daemon, Ground, ground, running
+
+pytestmark = pytest.mark.netns
+
+ETH0 = f"eth{PRIMARY.place}"
+PER_ENI = {"ipv4/conf/{}/rp_filter": "2", "ipv6/conf/{}/accept_dad": "0"}
+PER_SECONDARY = {"ipv6/conf/{}/accept_ra": "0", "ipv6/conf/{}/autoconf": "0"}
+OF_NODE = {"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1", "ipv4/conf/lo/rp_filter": "2"}
+
+
+@pytest.mark.usefixtures("resident")
+def test_only_names_and_what_pods_need_are_added(node: Ground) -> None:
+    node.assert_complete(PRIMARY)
+    link = kernel.link(node.name, ETH0)
+    assert set(link["altnames"]) == PRIMARY.altnames
+    assert [rule for rule in kernel.rules(node.name) if f"from {PRIMARY.address4}" in rule] == []
+
+
+@pytest.mark.usefixtures("resident")
+def test_marked_packets_leave_by_the_primary(node: Ground) -> None:
+    assert f"4 1024: fwmark 0x80/0x80 table {MAIN} proto 2" in kernel.rules(node.name)
+
+
+@pytest.mark.usefixtures("resident")
+def test_what_networkd_owns_is_reported_and_left(node: Ground) -> None:
+    default = f"route del default via {PRIMARY.gateway4} dev {ETH0}"
+    node.batch(default)
+    try:
+        node.wait_until(lambda: node.entry(PRIMARY)["state"] == "degraded", "the missing default route is noticed")
+        assert "default route" in node.entry(PRIMARY)["reason"]
+        assert [route for route in kernel.routes(node.name) if f"4 table {MAIN} default" in route] == []
+    finally:
+        node.batch(f"route add default via {PRIMARY.gateway4} dev {ETH0} proto dhcp metric 1024")
+    node.wait_for(PRIMARY)
+
+
+def test_the_nodes_own_network_does_not_need_the_daemon(node: Ground, resident: Daemon) -> None:
+    """Nothing that the daemon holds goes with it: all of it is the kernel's."""
+    with resident.paused():
+        node.assert_complete(PRIMARY)
+        node.assert_complete(STEADY)
+
+
+@pytest.mark.usefixtures("resident")
+def test_sysctls_are_set_and_kept(node: Ground, card: Card) -> None:
+    name = f"eth{card.place}"
+    expected = {
+        **{key.format(link): value for key, value in PER_ENI.items() for link in (ETH0, name)},
+        **{key.format(name): value for key, value in PER_SECONDARY.items()},
+        **OF_NODE,
+    }
+    assert sysctls(node, expected) == expected
+    for key, value in expected.items():
+        kernel.write_sysctl(node.name, f"net/{key}", "1" if value == "0" else "0")
+    node.wait_until(lambda: sysctls(node, expected) == expected, f"they are put right: {sysctls(node, expected)}")
+    assert kernel.sysctl(node.name, "net/ipv4/conf/veth1/rp_filter") == "0", "other links are not touched"
+
+
+def sysctls(node: Ground, keys: dict[str, str]) -> dict[str, str]:
+    return {key: kernel.sysctl(node.name, f"net/{key}") for key in keys}
+
+
+@pytest.fixture
+def pod_subnet(tmp_path: Path) -> Iterator[Ground]:
+    """A node whose pods live in subnets of their own."""
+    settings = tmp_path / SETTINGS
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"schemaVersion": 1, "podSubnetMode": true}')
+    with ground(tmp_path, PRIMARY, STEADY) as made, running(made):
+        yield made
+
+
+def test_in_pod_subnet_mode_the_primary_offers_nothing(pod_subnet: Ground) -> None:
+    pod_subnet.wait_until(lambda: pod_subnet.entry(STEADY).get("state") == "ready", "the secondary is ready")
+    pod_subnet.wait_until(pod_subnet.ranges, "pods are offered something")
+    assert pod_subnet.ranges() == set(STEADY.delegated4)
+    assert pod_subnet.entry(PRIMARY)["role"] == "node"
+    assert pod_subnet.entry(STEADY)["role"] == "pod"
+    pod_subnet.assert_complete(STEADY)

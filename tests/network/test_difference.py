@@ -1,0 +1,202 @@
+"""Whatever the kernel has, one pass makes it right, a second does nothing, and what is others' is as it was."""
+
+from dataclasses import replace
+from ipaddress import IPv4Network, ip_address, ip_interface, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from network.values import ETH0, ETH1, PRIMARY, PRIMARY_MAC, SECONDARY, SECONDARY_MAC, target
+
+from agent.network.difference import Stages, stages
+from agent.network.interfaces import altnames
+from agent.network.targets import NOTHING, Target
+from agent.network.wanted import Holding, addresses, routes, rules
+from agent.rtnl import (
+    BOOT,
+    DHCP,
+    MAIN_TABLE,
+    REMOVALS,
+    AddAltname,
+    Address,
+    AddRule,
+    Change,
+    PutAddress,
+    PutRoute,
+    RemoveAddress,
+    RemoveRoute,
+    RemoveRule,
+    Route,
+    Rule,
+    SetMtu,
+    SetUp,
+    State,
+)
+
+DONE = replace(ETH1, up=True, mtu=9001, altnames=frozenset({"eni-0123456789abcdef1", "device-number-2.0"}))
+NAMED = replace(ETH0, altnames=frozenset({"eni-0123456789abcdef0", "device-number-0.0"}))
+PRIMARY_TARGET = target(PRIMARY, NAMED)
+FOREIGN = (
+    Rule(4, 512, MAIN_TABLE, dst=ip_network("192.0.2.7/32")),
+    Rule(4, 1536, 77, src=ip_network("192.0.2.7/32")),
+    Rule(4, 20, 3, src=ip_network("10.1.0.9/32")),
+    Rule(4, 32765, 9, src=ip_network("10.1.0.9/32"), plain=False),
+)
+
+
+def flat(found: Stages) -> list[Change]:
+    return [step.change for stage in found for step in stage]
+
+
+def state_of(*targets: Target) -> State:
+    """Return what the kernel has when all is done."""
+    linked = [(each, each.link.index) for each in targets if each.link]
+    return State(
+        addresses=tuple(address for each, index in linked for address in addresses(each.holding, index)),
+        routes=tuple(route for each, index in linked for route in routes(each.holding, index)),
+        rules=tuple(rule for each in targets for rule in rules(each.holding)),
+    )
+
+
+def after(state: State, changes: list[Change]) -> State:
+    """Return what a kernel has after the changes: a rule has a duplicate beside it, a route takes another's place."""
+    there, lines, rows = list(state.addresses), list(state.routes), list(state.rules)
+    for change in changes:
+        match change:
+            case PutAddress(address):
+                there = [each for each in there if each.value != address.value] + [address]
+            case RemoveAddress(address):
+                there.remove(address)
+            case PutRoute(route):
+                lines = [each for each in lines if place(each) != place(route)] + [route]
+            case RemoveRoute(route):
+                lines.remove(route)
+            case AddRule(rule):
+                assert rule not in rows
+                rows.append(rule)
+            case RemoveRule(rule):
+                rows.remove(rule)
+    return State(tuple(there), tuple(lines), tuple(rows))
+
+
+def place(route: Route) -> tuple[object, ...]:
+    return (route.table, route.dst, route.metric)
+
+
+def test_a_bare_link_gets_all_of_it_in_order() -> None:
+    found = target()
+    kinds = [type(change) for change in flat(stages([found], State()))]
+    assert kinds == sorted(kinds, key=[SetMtu, SetUp, AddAltname, PutAddress, PutRoute, AddRule].index)
+    assert set(altnames(found.interface)) == {
+        change.altname for change in flat(stages([found], State())) if isinstance(change, AddAltname)
+    }
+    assert after(State(), flat(stages([found], State()))) == state_of(found)
+
+
+def test_the_primary_is_left_to_networkd() -> None:
+    found = target(PRIMARY, replace(ETH0, up=False, mtu=1500))
+    assert not {SetMtu, SetUp, PutAddress} & {type(change) for change in flat(stages([found], State()))}
+
+
+def test_a_driver_may_take_less_than_the_vpc() -> None:
+    assert SetMtu(3, 3000) in flat(stages([target(link=replace(ETH1, largest_mtu=3000))], State()))
+
+
+WHOLE = state_of(PRIMARY_TARGET, target(link=DONE))
+DAMAGED_RULES = st.sampled_from(
+    [
+        replace(rule, **changed)
+        for rule in WHOLE.rules
+        for changed in ({"table": 1999}, {"protocol": 4}, {"protocol": 0}, {"priority": 700})
+    ]
+)
+STRANGERS = st.sampled_from(
+    [
+        Address(3, ip_interface("203.0.113.9/24"), alone=False),
+        Address(3, ip_interface("fe80::1/64"), alone=False),
+        Address(3, ip_interface("10.1.0.9/20"), lasting=False, alone=False),
+        Address(3, ip_interface("10.1.1.20/32")),
+    ]
+)
+
+
+@given(
+    kept=st.sets(st.sampled_from([*WHOLE.addresses, *WHOLE.routes, *WHOLE.rules])),
+    damage=st.lists(DAMAGED_RULES, unique=True, max_size=4),
+    strangers=st.lists(STRANGERS, unique=True),
+    link=st.sampled_from([ETH1, DONE, replace(DONE, mtu=1200), replace(DONE, up=False)]),
+)
+def test_one_pass_makes_it_right_and_a_second_does_nothing(
+    kept: set[object], damage: list[Rule], strangers: list[Address], link: object
+) -> None:
+    broken = State(
+        addresses=(*(each for each in WHOLE.addresses if each in kept), *strangers),
+        routes=tuple(each for each in WHOLE.routes if each in kept),
+        rules=(*(each for each in WHOLE.rules if each in kept), *damage, *FOREIGN),
+    )
+    targets = [PRIMARY_TARGET, target(link=link)]
+    mended = after(broken, flat(stages(targets, broken)))
+    assert flat(stages([PRIMARY_TARGET, target(link=DONE)], mended)) == []
+    assert set(FOREIGN) <= set(mended.rules)
+    assert set(strangers) & set(STRANGE_BUT_HARMLESS) <= set(mended.addresses)
+    assert {rule for rule in damage if rule.priority == 700} <= set(mended.rules)
+
+
+STRANGE_BUT_HARMLESS = (
+    Address(3, ip_interface("203.0.113.9/24"), alone=False),
+    Address(3, ip_interface("fe80::1/64"), alone=False),
+)
+
+
+def test_nothing_goes_that_an_eni_may_need_that_is_not_known_yet() -> None:
+    unsure = target(link=DONE, holding=Holding(SECONDARY_MAC, primary=False, table=3), firm=False)
+    assert [change for change in flat(stages([unsure], WHOLE)) if isinstance(change, REMOVALS)] == []
+    assert flat(stages([], WHOLE)) == []
+
+
+def test_a_withdrawn_prefix_goes_unless_pods_use_it() -> None:
+    claim = NOTHING.joined(target(link=DONE).holding)
+    less = replace(SECONDARY, ipv4_prefixes=None)
+    gone = flat(stages([target(less, DONE, claim)], state_of(target(link=DONE))))
+    prefix = IPv4Network("10.1.1.16/28")
+    assert gone == [
+        RemoveRule(Rule(4, 512, MAIN_TABLE, dst=prefix)),
+        RemoveRule(Rule(4, 1536, 3, src=prefix)),
+        RemoveRoute(Route(MAIN_TABLE, prefix, unreachable=True)),
+    ]
+    used = target(less, DONE, claim, lingering=frozenset({prefix}))
+    assert not any(isinstance(change, RemoveRule) for change in flat(stages([used], state_of(target(link=DONE)))))
+
+
+def test_all_of_an_eni_that_has_gone_goes_first() -> None:
+    claim = NOTHING.joined(target(link=DONE).holding)
+    empty = Holding(SECONDARY_MAC, primary=False, table=None)
+    left = replace(state_of(target(link=DONE)), addresses=())
+    gone = target(link=None, claim=claim, holding=empty, gone=True)
+    found = stages([gone, PRIMARY_TARGET], left)
+    assert {type(step.change) for step in found[0]} == {RemoveRule, RemoveRoute}
+    assert after(left, flat(found)) == after(State(), flat(stages([PRIMARY_TARGET], State())))
+
+
+def test_a_link_that_may_come_back_in_a_moment_loses_nothing() -> None:
+    claim = NOTHING.joined(target(link=DONE).holding)
+    left = replace(state_of(target(link=DONE)), addresses=())
+    resting = replace(left, routes=tuple(route for route in left.routes if route.unreachable))
+    assert flat(stages([target(link=None, claim=claim)], resting)) == []
+
+
+def test_what_dhcp_brought_into_main_by_a_secondary_goes() -> None:
+    stray = Route(MAIN_TABLE, ip_network("0.0.0.0/0"), 3, ip_address("10.1.0.1"), 1024, DHCP)
+    own = replace(stray, index=2)
+    state = replace(WHOLE, routes=(*WHOLE.routes, stray, own))
+    assert flat(stages([PRIMARY_TARGET, target(link=DONE)], state)) == [RemoveRoute(stray)]
+
+
+@pytest.mark.parametrize("protocol", [BOOT, 157])
+def test_a_route_that_the_vpc_cni_made_is_as_good(protocol: int) -> None:
+    routes_now = tuple(replace(route, protocol=protocol) for route in WHOLE.routes)
+    assert flat(stages([PRIMARY_TARGET, target(link=DONE)], replace(WHOLE, routes=routes_now))) == []
+
+
+def test_the_primarys_mac_is_what_steps_are_counted_for() -> None:
+    assert {step.mac for stage in stages([target(PRIMARY, ETH0)], State()) for step in stage} == {PRIMARY_MAC}

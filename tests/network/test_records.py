@@ -1,0 +1,160 @@
+"""The states of an ENI from its link to its end, and what the others on the node read of it."""
+
+import json
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from network.values import ETH0, ETH1, PRIMARY, PRIMARY_MAC, SECONDARY, SECONDARY_MAC
+
+from agent.eni import Eni
+from agent.model import FileSpec, Unknown
+from agent.network import records, restore, snapshot
+from agent.network.memory import begin
+from agent.network.offer import is_routable, offer
+from agent.network.records import FORGET_AFTER, GRACE, Node, Record
+from agent.network.targets import NOTHING, Target
+from agent.rtnl import Link
+
+UP = replace(ETH1, up=True, mtu=9001)
+LATE = Unknown("late")
+
+
+def node_of(*enis: Eni, now: float = 0.0, **more: object) -> Node:
+    return Node(PRIMARY_MAC, {eni.mac: Record(begin(eni, now), since=now, **more) for eni in enis}, listed=True)
+
+
+def passed(node: Node, links: list[Link], now: float, **more: bool) -> tuple[Node, tuple[Target, ...]]:
+    """Make a pass as the daemon does, in a kernel that does what it is told."""
+    node = records.links_seen(node, links, now)
+    found = records.targets(node, links, now, pod_subnet_mode=more.get("pod_subnet_mode", False))
+    cleared = tuple(replace(each, claim=NOTHING) if each.gone and not more.get("in_use") else each for each in found)
+    return records.after_changes(node, cleared, {}, now), cleared
+
+
+def state(node: Node, mac: str = SECONDARY_MAC) -> tuple[str, str | None]:
+    return node.records[mac].state, node.records[mac].reason
+
+
+def test_an_eni_is_ready_when_its_link_and_its_metadata_are_there() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0], 1.0)
+    assert state(node) == ("link-missing", f"no link has the MAC {SECONDARY_MAC}")
+    node, _ = passed(node, [ETH0, UP], 2.0)
+    assert state(node) == ("ready", None)
+    assert (node.records[SECONDARY_MAC].link_seen, node.records[SECONDARY_MAC].ready) == (2.0, 2.0)
+
+
+def test_what_is_missing_is_said() -> None:
+    node, _ = passed(node_of(PRIMARY, replace(SECONDARY, device_number=0)), [ETH0, UP], 1.0)
+    assert state(node) == ("metadata-pending", f"IMDS does not have the device number of {SECONDARY_MAC} yet")
+    node, _ = passed(node_of(PRIMARY, replace(SECONDARY, ipv4s=None, ipv6s=None)), [ETH0, UP], 1.0)
+    assert state(node)[0] == "metadata-pending"
+    node, _ = passed(node, [ETH0, UP], 6.0)
+    assert state(node) == ("ignored", None), "one for EFA only"
+
+
+def test_two_of_one_number_do_not_fight() -> None:
+    twin = replace(SECONDARY, mac="02:00:00:00:00:0c", eni_id="eni-0123456789abcdef2")
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    node = node.with_record(twin.mac, Record(begin(twin, 2.0)))
+    link = replace(UP, index=4, name="eth2", mac=twin.mac)
+    node, _ = passed(node, [ETH0, UP, link], 2.0)
+    assert state(node)[0] == "ready"
+    assert state(node, twin.mac)[0] == "metadata-pending"
+
+
+def test_a_link_that_goes_is_waited_for_and_then_detached() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    node, (_, resting) = passed(node, [ETH0], 2.0)
+    assert (state(node)[0], resting.gone) == ("link-missing", False)
+    node, (_, gone) = passed(node, [ETH0], 2.0 + GRACE)
+    assert (state(node)[0], gone.gone, gone.holding.hosts) == ("gone", True, ())
+    node, _ = passed(node, [ETH0], FORGET_AFTER)
+    assert SECONDARY_MAC in node.records, "IMDS still lists it"
+    node, _ = passed(node, [ETH0], FORGET_AFTER + 3.0)
+    assert SECONDARY_MAC not in node.records
+
+
+def test_whose_number_is_taken_is_cleared_away_at_once() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    heir = replace(SECONDARY, mac="02:00:00:00:00:0c", eni_id="eni-0123456789abcdef2")
+    node = node.with_record(heir.mac, Record(begin(heir, 2.0)))
+    node, found = passed(node, [ETH0, replace(UP, index=4, mac=heir.mac)], 2.0)
+    assert [each.gone for each in found if each.mac == SECONDARY_MAC] == [True]
+    assert state(node, heir.mac)[0] == "ready"
+
+
+def test_what_is_attached_again_is_asked_for_anew() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    for now in (2.0, 2.0 + GRACE):
+        node, _ = passed(node, [ETH0], now)
+    node = records.links_seen(node, [ETH0, UP], 4.0)
+    assert isinstance(node.records[SECONDARY_MAC].memory.eni.device_number, Unknown)
+
+
+def test_who_is_unlisted_drains_as_long_as_its_link_is_there() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    node = records.listing(node, [PRIMARY_MAC], 2.0)
+    node, _ = passed(node, [ETH0, UP], 2.5)
+    assert state(node)[0] == "ready"
+    node, (_, target) = passed(node, [ETH0, UP], 3.0)
+    assert state(node)[0] == "draining"
+    assert target.holding.hosts, "the kernel keeps it"
+    node = records.listing(node, [PRIMARY_MAC, SECONDARY_MAC], 4.0)
+    assert state(passed(node, [ETH0, UP], 4.0)[0])[0] == "ready"
+
+
+def offered(node: Node, targets: tuple[Target, ...], **more: bool) -> set[str] | None:
+    file = offer(node, targets, pod_subnet_mode=more.get("pod_subnet_mode", False))
+    assert not isinstance(file, Unknown)
+    if file is None:
+        return None
+    assert isinstance(file, FileSpec)
+    ranges = json.loads(file.content)["plugins"][0]["ipam"]["ranges"]
+    return {each["subnet"] for family in ranges for each in family}
+
+
+def test_ranges_are_offered_when_they_are_made_and_while_the_eni_stays() -> None:
+    node, targets = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    assert offered(node, targets) == {"10.0.1.16/28", "10.1.1.16/28", "2001:db8:1:0:1::/80"}
+    node, targets = passed(records.listing(node, [PRIMARY_MAC], 2.0), [ETH0, UP], 3.0)
+    assert offered(node, targets) == {"10.0.1.16/28"}
+    assert is_routable(node, targets)
+
+
+def test_in_pod_subnet_mode_the_primary_offers_nothing() -> None:
+    node, targets = passed(node_of(PRIMARY, SECONDARY), [ETH0], 1.0, pod_subnet_mode=True)
+    assert offered(node, targets, pod_subnet_mode=True) is None
+    node, targets = passed(node, [ETH0, UP], 2.0, pod_subnet_mode=True)
+    assert offered(node, targets, pod_subnet_mode=True) == {"10.1.1.16/28", "2001:db8:1:0:1::/80"}
+
+
+def test_without_a_prefix_nothing_is_said_until_that_is_sure() -> None:
+    node, targets = passed(node_of(replace(PRIMARY, ipv4_prefixes=None)), [ETH0], 1.0)
+    assert isinstance(offer(node, targets, pod_subnet_mode=False), Unknown)
+    sure = tuple(replace(each, firm=True) for each in targets)
+    assert offered(node, sure) == {"198.18.64.0/20"}
+
+
+def test_a_restart_knows_what_was_published() -> None:
+    node, targets = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    body = snapshot.build(node, targets, "boot", None, pod_subnet_mode=False)
+    assert body is not None
+    assert snapshot.build(node, targets, "boot", body, pod_subnet_mode=False) == body, "no new generation"
+    again = restore.node(snapshot.parsed(snapshot.as_json(body).decode()), "boot")
+    assert again.primary_mac == PRIMARY_MAC
+    record = again.records[SECONDARY_MAC]
+    known = replace(record.memory.eni, vpc_id=SECONDARY.vpc_id)
+    assert known == SECONDARY
+    assert record.claim == node.records[SECONDARY_MAC].claim
+    assert (record.state, record.ready) == ("ready", 1.0)
+    assert restore.node(body, "another boot") == Node()
+    assert restore.node({**body, "enis": [{}]}, "boot") == Node()
+
+
+def test_a_withdrawn_prefix_is_remembered_over_a_restart() -> None:
+    node, targets = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    less = replace(SECONDARY, ipv4_prefixes=None)
+    node = node.with_record(SECONDARY_MAC, replace(node.records[SECONDARY_MAC], memory=begin(less, 0.0)))
+    node, targets = passed(node, [ETH0, UP], 2.0)
+    body = snapshot.build(node, targets, "boot", None, pod_subnet_mode=False)
+    assert IPv4Network("10.1.1.16/28") in restore.node(body, "boot").records[SECONDARY_MAC].claim.pods
