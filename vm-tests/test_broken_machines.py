@@ -168,16 +168,18 @@ def test_without_any_network_the_first_headline_comes_at_once_and_the_cause_afte
     """How soon it comes is printed, and kept in tests/bench/RESULTS.md."""
     until(lambda: any(marker[5].startswith("primary: ") for marker in cycles(lonely)), NOTICED, "its whole cycle")
     begun = guest.run(lonely, "systemctl show --property ActiveEnterTimestampMonotonic --value systemd-journald")
-    lines = guest.run(lonely, "journalctl --boot --output=short-monotonic --unit=node-agent-console").splitlines()
-    out, ended = (seconds_of(lines, words) for words in ("first headline of this boot is out", "Finished"))
+    ended = until(lambda: logged(lonely, "Finished"), 60, "the cycle's end in the journal")
+    out = logged(lonely, "first headline of this boot is out")
+    assert out is not None
     print(f"\nfirst headline: {out - int(begun) / 1e6:.1f} s after journald")
     assert out < ended
     headlines.check("There is no network at all", wait_headline(lonely, "primary"), expected="primary")
 
 
-def seconds_of(lines: list[str], words: str) -> float:
-    """Return when the first line with these words was logged, in seconds since boot."""
-    return next(float(line[1:].split("]")[0]) for line in lines if words in line)
+def logged(node: Node, words: str) -> float | None:
+    """Return when the console's unit first logged these words, in seconds since boot."""
+    lines = guest.run(node, "journalctl --boot --output=short-monotonic --unit=node-agent-console").splitlines()
+    return next((float(line[1:].split("]")[0]) for line in lines if words in line), None)
 
 
 @pytest.mark.parametrize("name", BROKEN)
