@@ -34,6 +34,7 @@ VARYING = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "2026-01-01T00:00:00Z"),
     (re.compile(r"; asked [0-9., :a-f]+"), "; asked 10.0.0.2"),
     (re.compile(r"\bfor \d+ s\b"), "for 300 s"),
+    (re.compile(r"\.toml: \(\d+, \d+\)"), ".toml: (1, 2)"),
     (re.compile(r"\b(59 min \d+ s|1 h \d+ (s|min)) ahead"), "1 h ahead"),
     (re.compile(r"\b\d+ of \d+ (MiB|inodes)"), r"0 of 4000 \1"),
 )

@@ -134,7 +134,8 @@ def wait_headline(node: Node, *checks: str) -> dict[str, Any]:
 
     def named() -> dict[str, Any] | None:
         found = report(node)
-        return found if (found["headline"] or {}).get("id", "") in checks else None
+        known = found["failed"] or found["healthy"]
+        return found if known and (found["headline"] or {}).get("id", "") in checks else None
 
     return until(named, NOTICED, f"the headline is of {checks}", interval=2.0)
 

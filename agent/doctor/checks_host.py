@@ -17,6 +17,9 @@ _SEE = "see the journal of {}"
 _REJECTED = re.compile(
     r"load [Kk]ubelet config|parse kubelet flag|validate kubelet (flags|config)|unknown flag|invalid config"
 )
+# containerd's own words for a file that it cannot use.
+_UNREADABLE = re.compile(r"failed to load TOML|toml: ")
+_CORRECT_CONTAINERD = "correct settings.containerd.config in the user data, and launch a new node"
 _CORRECT_KUBELET = "correct settings.kubernetes and kubelet.config in the user data, and launch a new node"
 # EKS approves within seconds; kubelet asks again after a refusal.
 _APPROVED_WITHIN = 180.0
@@ -54,6 +57,10 @@ _RESTARTS_SEEN = 3
 
 def containerd(evidence: Evidence) -> Finding:
     found = _unit(evidence.units.get("containerd.service"))
+    if not found.good and _UNREADABLE.search(found.evidence):
+        return replace(
+            found, status="fail", cause="containerd cannot read its configuration", action=_CORRECT_CONTAINERD
+        )
     if found.good and evidence.containerd_socket is False:
         said = "containerd.service runs, but nothing answers at its socket"
         return Finding("fail", said, "it hangs, or its configuration names another socket", _SEE.format("containerd"))
@@ -62,8 +69,8 @@ def containerd(evidence: Evidence) -> Finding:
 
 def kubelet(evidence: Evidence) -> Finding:
     found = _unit(evidence.units.get("kubelet.service"))
-    if found.status == "fail" and _REJECTED.search(found.evidence):
-        return replace(found, cause="kubelet refuses its configuration", action=_CORRECT_KUBELET)
+    if not found.good and _REJECTED.search(found.evidence):
+        return replace(found, status="fail", cause="kubelet refuses its configuration", action=_CORRECT_KUBELET)
     return found
 
 

@@ -34,6 +34,7 @@ _KILLED = re.compile(
     r"Out of memory: Killed process \d+ \(([^)]*)\)|Memory cgroup out of memory: Killed process \d+ \("
 )
 _PANIC = re.compile(r"Kernel panic - not syncing: .*")
+_OF_SYSTEMD = re.compile(r"^\S+ \S+ systemd\[1\]: ")
 _JOURNAL_PREFIX = re.compile(r"^\S+ \S+ \S+\[\d+\]: ")
 
 
@@ -105,8 +106,13 @@ def unit(name: str, properties: Mapping[str, str], last_words: str = "") -> Unit
 
 
 def last_words(lines: Sequence[str], limit: int) -> str:
-    """Return the newest line of a unit's journal that complains, else the newest, without the journal's prefix."""
-    said = [_JOURNAL_PREFIX.sub("", line) for line in lines if line.strip()]
+    """Return the newest line of a unit's journal that complains, else the newest, without the journal's prefix.
+
+    What systemd says of the unit counts only where the unit itself said nothing.
+    """
+    written = [line for line in lines if line.strip()]
+    own = [line for line in written if not _OF_SYSTEMD.search(line)]
+    said = [_JOURNAL_PREFIX.sub("", line) for line in own or written]
     complaints = [line for line in said if _KLOG.search(line) or _COMPLAINT.search(line)]
     newest = (complaints or said or [""])[-1]
     klog = _KLOG.search(newest)

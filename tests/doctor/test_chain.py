@@ -104,6 +104,16 @@ BROKEN = {
     "disk full": ({"filesystems": (Filesystem("/var", GIB, 0, 1000, 900),)}, "disk", "/var has 0 of 1024 MiB free"),
     "inodes used up": ({"filesystems": (Filesystem("/var", GIB, GIB, 1000, 0),)}, "disk", "0 of 1000 inodes"),
     "containerd hangs": ({"containerd_socket": False}, "containerd", "nothing answers at its socket"),
+    "kubelet configuration, in the first attempt": (
+        {"units": units(kubelet=unit("kubelet.service", "activating", last_words="failed to validate kubelet config"))},
+        "kubelet",
+        "refuses its configuration",
+    ),
+    "containerd configuration": (
+        {"units": units(containerd=unit("containerd.service", "activating", last_words="failed to load TOML: (1, 2)"))},
+        "containerd",
+        "settings.containerd.config",
+    ),
     "kubelet configuration": (
         {"units": units(kubelet=unit("kubelet.service", "failed", last_words="failed to load Kubelet config file x"))},
         "kubelet",

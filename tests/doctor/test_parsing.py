@@ -117,6 +117,13 @@ def test_the_last_words_are_the_newest_complaint() -> None:
     assert parsing.last_words([], 10) == ""
 
 
+def test_a_units_own_words_count_before_systemds() -> None:
+    own = "2026-11-22T15:00:00.000000+0000 host containerd[7]: containerd: failed to load TOML: a.toml: (1, 2): bad"
+    systemd = "2026-11-22T15:00:00.000001+0000 host systemd[1]: Failed to start containerd.service."
+    assert parsing.last_words([own, systemd], 100) == "containerd: failed to load TOML: a.toml: (1, 2): bad"
+    assert parsing.last_words([systemd], 100) == "Failed to start containerd.service."
+
+
 ETH0 = {
     "ifname": "eth0",
     "link_type": "ether",
