@@ -49,13 +49,15 @@ def test_a_start_without_imds_takes_nothing_away(tmp_path: Path, path: str) -> N
 
 
 def test_an_end_in_the_middle_of_its_work_is_made_good(tmp_path: Path) -> None:
-    """It is killed as soon as the kernel tells of its first routes, then of its first rules, on a bare node."""
+    """It is killed as soon as the kernel tells of its first address, route and rule, on a bare node."""
     with ground(tmp_path, *CARDS) as node:
         for kind in ("NEWADDR", "NEWROUTE", "NEWRULE"):
             daemon = Daemon(node)
             node.wait_until(lambda wanted=kind: written(node, wanted), f"its first {kind}")
             daemon.kill()
-        assert not all(node.of(card)["rules"] == sorted(card.rules()) for card in CARDS), "it was killed too late"
+        # The kernel may have been told all of it by then: what comes last is taken away, as if it had not been.
+        made = [line for card in CARDS for line in node.of(card)["rules"]]
+        node.batch(*(kernel.command("del", line) for line in made[len(made) // 2 :]))
         with running(node):
             for card in CARDS:
                 node.wait_for(card)
