@@ -67,6 +67,14 @@ def by_scripts(name: str, check: str, breaking: str, healing: str) -> None:
     broken(name, check)(both)
 
 
+# First, as kubelet evicts pods for minutes after a full disk.
+@broken("An image cannot be pulled: no way out", "images")
+def _(world: World, node: Node) -> Iterator[None]:
+    pods.run(world, node, "away", UNREACHABLE)
+    yield
+    pods.delete(world, "away")
+
+
 by_scripts(
     "kubelet's configuration is refused",
     "kubelet",
@@ -109,13 +117,6 @@ by_scripts(
     "systemctl stop systemd-timesyncd; date --set '+1 hour'",
     "date --set '-1 hour'; systemctl start systemd-timesyncd",
 )
-
-
-@broken("An image cannot be pulled: no way out", "images")
-def _(world: World, node: Node) -> Iterator[None]:
-    pods.run(world, node, "away", UNREACHABLE)
-    yield
-    pods.delete(world, "away")
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def logged(node: Node, words: str) -> float | None:
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_headline_names_the_cause(world: World, node: Node, headlines: Headlines, name: str) -> None:
     check, breaking = BROKEN[name]
-    # What was pulled in vain stays in the journal, and so in the verdict, for ten minutes: it comes last.
+    # What was pulled in vain stays in the journal, and so in the verdict, for ten minutes.
     wait_headline(node, "", "images")
     with breaking(world, node):
         found = wait_headline(node, check)
