@@ -183,6 +183,9 @@ def _add_diagnosis(commands: Subparsers) -> None:
     console.add_argument(
         "--output", type=Path, default=Path("/dev/console"), metavar="FILE", help="(default: %(default)s)"
     )
+    console.add_argument(
+        "--last-words", action="store_true", help="write the headline alone, without looking anew (at shutdown)"
+    )
     decode = _add(
         console.add_subparsers(title="commands", metavar="COMMAND"),
         "decode",

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+# What a console cycle shows beside the doctor's report and the daemons' statuses, in the order of use.
+CONSOLE_SECTIONS = (
+    *("kubelet", "containerd", "ipamd", "node-agent", "systemd", "networkd", "interfaces", "routes", "apiserver"),
+    *("disk", "memory", "cpu", "dmesg"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:

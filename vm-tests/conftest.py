@@ -13,6 +13,7 @@ READY_SECONDS = 600.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-docs", action="store_true", help="write the headlines seen into docs/broken-nodes.md")
     parser.addoption("--results", type=Path, help="write a table of the scenarios and how each ended to this file")
 
 

@@ -14,10 +14,31 @@ def plug(region: Region, netns: str, eni: Eni) -> None:
     namespaces.join(netns, "eth0", region.vpc.netns, eni.port, mtu=MTU, bridge=BRIDGE)
     _ip(netns, f"link set dev eth0 address {eni.mac}")
     region.vpc.admit(eni)
-    _ip(netns, f"address add {eni.addresses[0]}/{eni.subnet.cidr.prefixlen} dev eth0")
-    _ip(netns, f"address add {eni.addresses6[0]}/128 dev eth0 nodad")
-    _ip(netns, f"route add default via {eni.subnet.gateway}")
-    _ip(netns, f"route add default via {ROUTER6} dev eth0")
+    readdress(netns, eni)
+
+
+def readdress(netns: str, eni: Eni) -> None:
+    """Give the interface of a namespace what DHCP would; what is there already stays."""
+    _ip(netns, "link set dev eth0 up")
+    _ip(netns, f"address replace {eni.addresses[0]}/{eni.subnet.cidr.prefixlen} dev eth0")
+    _ip(netns, f"address replace {eni.addresses6[0]}/128 dev eth0 nodad")
+    _ip(netns, f"route replace default via {eni.subnet.gateway}")
+    _ip(netns, f"route replace default via {ROUTER6} dev eth0")
+
+
+def forward(host: str, pod: str) -> None:
+    """Put a pod's namespace behind a bridge of an instance, which masquerades for it."""
+    _ip(host, "link add name bridge up type bridge")
+    namespaces.join(pod, "eth0", host, "pod0", mtu=MTU, bridge="bridge")
+    for side, last in ((host, 1), (pod, 2)):
+        link = "bridge" if side == host else "eth0"
+        _ip(side, f"address add 10.88.0.{last}/24 dev {link}")
+        _ip(side, f"address add fd88::{last}/64 dev {link} nodad")
+    _ip(pod, "route add default via 10.88.0.1")
+    _ip(pod, "route add default via fd88::1")
+    run(["sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"], netns=host)
+    masquerade = 'chain out {\n type nat hook postrouting priority 100;\n iifname "bridge" masquerade\n}'
+    run(["nft", "-f", "-"], stdin=f"table inet pods {{\n{masquerade}\n}}\n", netns=host)
 
 
 def _ip(netns: str, words: str) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 import played
 from world import namespaces, ownership, pki, sts
-from world.eni import MTU
 from world.listener import listen
 from world.machines import interface_path
 from world.ownership import Home
@@ -45,22 +44,8 @@ def node(home: Home, region: Region) -> Resident:
     namespaces.make(host)
     namespaces.make(pod)
     played.plug(region, host, resident.primary)
-    _forward(host, pod)
+    played.forward(host, pod)
     return resident
-
-
-def _forward(host: str, pod: str) -> None:
-    _ip(host, "link add name bridge up type bridge")
-    namespaces.join(pod, "eth0", host, "pod0", mtu=MTU, bridge="bridge")
-    for side, last in ((host, 1), (pod, 2)):
-        link = "bridge" if side == host else "eth0"
-        _ip(side, f"address add 10.88.0.{last}/24 dev {link}")
-        _ip(side, f"address add fd88::{last}/64 dev {link} nodad")
-    _ip(pod, "route add default via 10.88.0.1")
-    _ip(pod, "route add default via fd88::1")
-    run(["sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"], netns=host)
-    masquerade = 'chain out {\n type nat hook postrouting priority 100;\n iifname "bridge" masquerade\n}'
-    run(["nft", "-f", "-"], stdin=f"table inet pods {{\n{masquerade}\n}}\n", netns=host)
 
 
 def _ip(netns: str, words: str) -> None:

@@ -11,7 +11,16 @@ from agent.configure.schema import RefusedError, rule
 _REGISTRY = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _SYSCTL = re.compile(r"[a-zA-Z0-9_-][a-zA-Z0-9./_-]{0,127}")
 _CAPABILITIES = ("pull", "resolve", "push")
+_SHORTEST_INTERVAL, _LONGEST_INTERVAL = 60.0, 86400.0
 _SECRETS = ("username", "password", "auth", "identitytoken")
+
+
+@rule("string", "a duration such as 90s or 1h, from one minute to 24 hours")
+def console_interval(raw: object) -> str:
+    length = rules.duration(raw)
+    if not _SHORTEST_INTERVAL <= rules.seconds(length) <= _LONGEST_INTERVAL:
+        raise RefusedError
+    return length
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from agent.configure import (
     naming,
     providers,
     proxy,
+    speaking,
     system,
     trust,
 )
@@ -23,7 +24,11 @@ from agent.model import FileSpec, Verdict
 # Programs read these once, at their start. What a registry's hosts.toml says is read for every image.
 _CONTAINERD_READS = frozenset({containerd.PATH, containerd.BASE_SPEC, proxy.PATH, trust.STORE})
 _KUBELET_READS = ("/etc/kubernetes/", providers.CONFIG, *identity.MANAGERS)
-_READ_BY = {system.RESOLVED: "systemd-resolved.service", system.TIMESYNCD: "systemd-timesyncd.service"}
+_READ_BY = {
+    system.RESOLVED: "systemd-resolved.service",
+    system.TIMESYNCD: "systemd-timesyncd.service",
+    speaking.TIMER: "node-agent-console.timer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def render(settings: Settings, facts: Facts) -> Rendered:
         *trust.files(settings, facts.public_bundle),
         *system.files(settings, facts),
         *instance_store.files(settings),
+        *speaking.files(settings),
     ]
     return Rendered(
         tuple(sorted(files, key=lambda spec: spec.path)),

@@ -8,14 +8,16 @@ from agent.configure import certificates, host_rules, kubelet_fields, rules
 from agent.configure import kubernetes_rules as k8s
 from agent.configure.certificates import Certificate
 from agent.configure.host_rules import Credential, Mirror
-from agent.configure.rules import Address, boolean, choice, duration, integer
+from agent.configure.rules import Address, boolean, choice, integer
 from agent.configure.schema import Entries, Unused, Value, key
+from agent.model import CONSOLE_SECTIONS
 
 _CONTAINERD = "/etc/containerd/config.toml"
 _REGISTRIES = "/etc/containerd/certs.d"
 _PROXY = "/etc/network/proxy.env"
 _STORE = "/etc/ssl/certs/ca-certificates.crt"
 _RESOLVED = "/etc/systemd/resolved.conf.d"
+_CONSOLE = "/etc/node-agent/console.json"
 _DROP_IN = "/etc/kubernetes/kubelet/config.json.d/40-nodeadm.conf"
 
 
@@ -199,6 +201,10 @@ class LocalStorage:
 class Console:
     """[settings.console]: what the agent writes to the EC2 console."""
 
-    enabled: bool = key(Value(boolean, "write to it at all", fixed=True), default=True)
-    interval: str = key(Value(duration, "how often", fixed="5m"), "5m")
-    sections: tuple[str, ...] | None = key(Value(rules.list_of(rules.identifier), "which sections, in order"))
+    enabled: bool = key(Value(boolean, "write to it at all, from when user data is read", _CONSOLE), default=True)
+    interval: str | None = key(
+        Value(host_rules.console_interval, "how often; every five minutes without it", "a drop-in of the timer")
+    )
+    sections: tuple[str, ...] | None = key(
+        Value(rules.list_of(choice(*CONSOLE_SECTIONS)), "what it shows beside the doctor's report", _CONSOLE)
+    )

@@ -2,50 +2,114 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent import agent_version
+from agent import agent_version, log, loop
 from agent.console import decode as reading
+from agent.console import sections, settings
 from agent.console.budget import Section
 from agent.console.decode import Cycle
 from agent.console.frame import Header
-from agent.console.sections import compose, log, table
+from agent.console.sections import compose, table
+from agent.console.settings import Settings
 from agent.doctor import chain, report, summary
-from agent.doctor.evidence import published
+from agent.doctor.parsing import kernel_news, published
 from agent.doctor.report import Report
 from agent.errors import AgentError, FailedError
-from agent.host import commands, console, files, journal, status
+from agent.host import commands, console, files, journal, status, systemd, vitals
 from agent.host.commands import Finished
 from agent.host.console import Port
+
+CONSOLE = Path("/dev/console")
+# The links of the chain that lead to the API server.
+API_SERVER = frozenset({"dns", "tcp", "tls", "authentication", "node"})
 
 _TIMEOUT = 5.0
 _JOURNAL_LINES = 300
 # GetConsoleOutput gives 64 KiB; files of a few consoles one after the other are read as well.
 _RAW_LIMIT = 64 << 20
+# A status that changes all the time gives a cycle every so many seconds, and no more.
+_APART = 15.0
 _DISK = ("df", "--human-readable", "--output=target,fstype,size,avail,pcent,ipcent", "--exclude-type=squashfs")
-_KERNEL = ("journalctl", "--quiet", "--no-pager", "--dmesg", "--output=short-monotonic", f"--lines={_JOURNAL_LINES}")
+_PROCESSES = ("ps", "-e", "--sort=-pcpu", "-o", "pid,ppid,user:12,stat,pcpu,pmem,rss,etimes,args")
+_PROCESS_COLUMNS = 160
+_UNITS = ("systemctl", "status", "--all", "--lines=0", "--no-pager", "--full", "containerd", "kubelet")
+_FAILED = ("systemctl", "list-units", "--failed", "--plain", "--no-pager")
 
 
-def cycle(output: Path, examine: Callable[[], Report], *, root: Path = Path("/")) -> None:
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """The doctor, and who tells the cluster of its report.
+
+    Their modules take their time to load, so whoever makes one loads them when they are called.
+    """
+
+    examine: Callable[[], Report]
+    announce: Callable[[Report], None]
+
+
+def cycle(output: Path, doctor: Doctor, *, root: Path = Path("/")) -> None:
     """Write a cycle. The first of a boot comes twice: at once what the daemons have said, then the whole.
 
-    `examine` is the doctor. Its modules take their time to load, so whoever passes it loads them when it is called.
+    Where the console is switched off, the doctor's report is published all the same.
     """
     last = status.read("console", root=root)
-    number = _number(last)
+    # Whoever names another output is a person, and does not wait.
+    if last is not None and output == CONSOLE and _stopped_within(_APART - _age(last)):
+        return
+    if not _chosen(root).enabled:
+        doctor.announce(_told(doctor.examine()))
+        _remember(root, "off", "settings.console.enabled is false", _number(last))
+        return
     with console.opened(output) as port:
-        if last is None:
-            number += 1
-            _write(port, root, number, _glance(root))
+        _write_cycle(port, doctor, _number(last), root)
+
+
+def _write_cycle(port: Port, doctor: Doctor, last: int, root: Path) -> None:
+    number = last + 1
+    if last == 0:
+        _write(port, root, number, _told(_glance(root)))
+        log.get("console").info("the first headline of this boot is out")
         number += 1
-        found = examine()
-        _write(port, root, number, found, sections=_host_sections(root))
+    found = _told(doctor.examine())
+    try:
+        _write(port, root, number, found, more=_host_sections(root, found, _chosen(root)))
+    finally:
+        doctor.announce(found)
+
+
+def _chosen(root: Path) -> Settings:
+    return settings.parse(files.read_text(files.below(root, settings.PATH)))
+
+
+def _told(found: Report) -> Report:
+    """Return the report, whose headline `systemctl status` of the console's unit shows from now on."""
+    systemd.notify(f"STATUS={report.as_line(found)}")
+    return found
+
+
+def _stopped_within(seconds: float) -> bool:
+    with loop.until_stopped() as stop:
+        return stop.wait(seconds)
+
+
+def last_words(output: Path, *, root: Path = Path("/")) -> None:
+    """Write the headline once more, as the last thing on the console before the machine goes down."""
+    if not _chosen(root).enabled:
+        return
+    number = _number(status.read("console", root=root)) + 1
+    with console.opened(output) as port:
+        _write(port, root, number, _glance(root))
 
 
 def _glance(root: Path) -> Report:
-    return chain.examine(published(status.read_all(root=root), datetime.now(UTC)))
+    """Judge what is known without asking anybody: the daemons' statuses, and how the last boot ended."""
+    seen = published(status.read_all(root=root), datetime.now(UTC))
+    return chain.examine(replace(seen, kernel=kernel_news((), vitals.panic_records(root))))
 
 
 def _number(last: object) -> int:
@@ -53,7 +117,14 @@ def _number(last: object) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _write(port: Port, root: Path, number: int, found: Report, *, sections: Sequence[Section] = ()) -> None:
+def _age(last: Mapping[str, object]) -> float:
+    """Return how many seconds ago the last cycle was; a clock that was set meanwhile counts as long ago."""
+    written = last.get("writtenAt")
+    age = time.monotonic() - written if isinstance(written, float) else _APART
+    return age if age >= 0 else _APART
+
+
+def _write(port: Port, root: Path, number: int, found: Report, *, more: Sequence[Section] = ()) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     headline = report.as_line(found)
     header = Header(number, now, agent_version(), headline)
@@ -62,7 +133,7 @@ def _write(port: Port, root: Path, number: int, found: Report, *, sections: Sequ
         table("statuses", summary.as_text(status.read_all(root=root)), weight=2),
     )
     try:
-        port.write(compose(header, (*first, *sections), port.line_end))
+        port.write(compose(header, (*first, *more), port.line_end))
     except AgentError as error:
         _remember(root, "failed", f"cycle {number}: {error}", number)
         raise
@@ -72,27 +143,36 @@ def _write(port: Port, root: Path, number: int, found: Report, *, sections: Sequ
 def _remember(root: Path, state: str, message: str, number: int) -> None:
     # Where /run cannot be written the cycle counts more than its number.
     with contextlib.suppress(FailedError):
-        status.write("console", state, message, root=root, cycle=number)
+        status.write("console", state, message, root=root, cycle=number, writtenAt=time.monotonic())
 
 
-def _host_sections(root: Path) -> tuple[Section, ...]:
-    addresses = _said(_run("ip", "-brief", "address")) + _said(_run("ip", "-brief", "link"))
-    routes = _said(_run("ip", "route")) + _said(_run("ip", "-6", "route"))
-    return (
-        table("interfaces", addresses),
-        table("routes", routes),
-        table("memory", files.read_text(files.below(root, "/proc/meminfo")) or ""),
-        table("disk", _said(_run(*_DISK))),
-        table("systemd", _said(_run("systemctl", "list-units", "--failed", "--plain", "--no-pager"))),
-        log("kubelet", _said(_journal("kubelet")), weight=3),
-        log("containerd", _said(_journal("containerd")), weight=2),
-        log("node-agent", _said(_journal("node-agent-*")), weight=2),
-        log("dmesg", _said(_run(*_KERNEL)), weight=2),
-    )
+def _host_sections(root: Path, found: Report, chosen: Settings) -> tuple[Section, ...]:
+    """Gather the host's sections, those that explain a node that does not join first."""
+    made: Mapping[str, Callable[[str], Section]] = {
+        "kubelet": lambda name: sections.log(name, _said(_journal("kubelet")), weight=3),
+        "containerd": lambda name: sections.log(name, _said(_journal("containerd")), weight=2),
+        # What the VPC CNI's ipamd does elsewhere, the network daemon does here.
+        "ipamd": lambda name: sections.log(name, _said(_journal("node-agent-network")), weight=2),
+        "node-agent": lambda name: sections.log(name, _said(_journal("node-agent-*")), weight=2),
+        "systemd": lambda name: table(name, _said(_run(*_FAILED)) + _said(_run(*_UNITS))),
+        "networkd": lambda name: sections.log(name, _said(_journal("systemd-networkd"))),
+        "interfaces": lambda name: table(name, _ip("-brief", "address") + _ip("-brief", "link")),
+        "routes": lambda name: table(name, _ip("route") + _ip("-6", "route")),
+        "apiserver": lambda name: table(name, report.as_rows(found.only(API_SERVER))),
+        "disk": lambda name: table(name, _said(_run(*_DISK))),
+        "memory": lambda name: table(name, files.read_text(files.below(root, "/proc/meminfo")) or ""),
+        "cpu": lambda name: table(name, _said(_run(*_PROCESSES)), weight=2, columns=_PROCESS_COLUMNS),
+        "dmesg": lambda name: sections.log(name, _said(journal.kernel(_JOURNAL_LINES, timeout=_TIMEOUT)), weight=2),
+    }
+    return tuple(make(name) for name, make in made.items() if chosen.shows(name))
 
 
 def _run(*argv: str) -> Finished:
     return commands.run(argv, timeout=_TIMEOUT)
+
+
+def _ip(*arguments: str) -> str:
+    return _said(_run("ip", *arguments))
 
 
 def _journal(unit: str) -> Finished:

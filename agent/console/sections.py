@@ -13,9 +13,9 @@ _WINDOW = 256 << 10
 _NOTHING = "(nothing)"
 
 
-def table(name: str, text: str, weight: int = 1) -> Section:
-    """Make a section whose first lines matter most."""
-    lines = console_lines(text[:_WINDOW] or _NOTHING)
+def table(name: str, text: str, weight: int = 1, *, columns: int | None = None) -> Section:
+    """Make a section whose first lines matter most; with `columns` a row is cut there instead of wrapped."""
+    lines = console_lines(text[:_WINDOW] or _NOTHING, columns)
     return Section(name, (*lines, *_notice(text, "head")), "head", weight)
 
 

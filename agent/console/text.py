@@ -11,6 +11,8 @@ from agent.redaction import redact
 # Columns after which a line goes on in the next one, which then begins with CONTINUED.
 WIDTH = 240
 CONTINUED = "\\ "
+# Ends a row of a table that is longer than its columns.
+CUT_SHORT = " ..."
 
 _MARKERS = re.compile(r"(NMA|NODE-AGENT):(?=:)")
 _NOISE = re.compile(
@@ -24,9 +26,12 @@ _LIKE_NOISE = re.compile(r"\[(?= *\d+\.\d{6}\]| *(?:OK|FAILED|DEPEND|TIME|INFO|W
 _ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
-def console_lines(text: str) -> list[str]:
-    """Return the lines of `text` as they may be written: clean, and the long ones wrapped."""
-    return [piece for line in clean(text).split("\n") for piece in _wrapped(line)]
+def console_lines(text: str, columns: int | None = None) -> list[str]:
+    """Return the lines of `text` as they may be written: clean, and the long ones wrapped, or cut to `columns`."""
+    lines = clean(text).split("\n")
+    if columns is not None:
+        return [line if len(line) <= columns else line[:columns] + CUT_SHORT for line in lines]
+    return [piece for line in lines for piece in _wrapped(line)]
 
 
 def clean(text: str) -> str:

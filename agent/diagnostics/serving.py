@@ -22,6 +22,8 @@ from agent.diagnostics.means import Means
 from agent.diagnostics.pulse import Pulse, StoppedError, now
 from agent.diagnostics.sender import Post, send_all
 from agent.diagnostics.service import Service
+from agent.doctor.report import PATH as DOCTOR
+from agent.doctor.report import glimpse
 from agent.errors import TemporaryError
 from agent.host import eks, files, imds, kube, status, systemd
 from agent.host.child import Child, Parent
@@ -58,16 +60,28 @@ class Units:
 def serve(*, root: Path = Path("/"), units: Units | None = None) -> None:
     """Answer this node's NodeDiagnostic object until SIGTERM."""
     with loop.until_stopped() as stop:
-        feed = partial(systemd.notify, "WATCHDOG=1")
-        pulse = Pulse(lambda: stop.requested, feed, interval=systemd.watchdog_seconds(), clock=time.monotonic)
-        systemd.notify("READY=1", "STATUS=waiting for the kubeconfig")
+        alive = _Alive(root)
+        pulse = Pulse(lambda: stop.requested, alive, interval=systemd.watchdog_seconds(), clock=time.monotonic)
+        systemd.notify("READY=1", f"STATUS={alive.doing}")
         with suppress(StoppedError):
             cluster = loop.retry(
                 partial(_cluster, root), within=math.inf, backoff=_READY, wait=partial(_wait, stop, pulse)
             )
-            systemd.notify(f"STATUS=watching NodeDiagnostic {cluster.node_name}")
+            alive.doing = f"watching NodeDiagnostic {cluster.node_name}"
+            alive()
             _service(cluster, pulse, units or _systemd_units(), root).run()
         systemd.notify("STOPPING=1")
+
+
+class _Alive:
+    """What systemd hears now and again: that the daemon lives, what it does, and what the doctor said last."""
+
+    def __init__(self, root: Path) -> None:
+        self.doing = "waiting for the kubeconfig"
+        self._doctor = files.below(root, DOCTOR)
+
+    def __call__(self) -> None:
+        systemd.notify("WATCHDOG=1", f"STATUS={self.doing}{glimpse(files.read_text(self._doctor))}")
 
 
 def _wait(stop: loop.Stop, pulse: Pulse, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
-from agent.doctor import checks_api, checks_host, checks_metadata
+from agent.doctor import checks_api, checks_host, checks_metadata, checks_network, checks_resources
 from agent.doctor.evidence import Evidence
 from agent.doctor.report import Check, Finding, Report
 
@@ -19,20 +19,28 @@ class Link:
 
 # Causes stand before their effects: the first failure is the headline.
 CHAIN: tuple[Link, ...] = (
+    Link("primary", checks_network.primary),
     Link("imds", checks_metadata.imds),
     Link("clock", checks_metadata.time),
     Link("user-data", checks_metadata.user_data),
-    Link("role", checks_metadata.role, ("imds",)),
-    Link("dns", checks_api.dns, ("user-data",)),
-    Link("tcp", checks_api.tcp, ("dns",)),
+    Link("role", checks_metadata.role, ("imds", "clock")),
+    Link("dns", checks_network.dns, ("user-data",)),
+    Link("tcp", checks_network.tcp, ("dns",)),
     Link("tls", checks_api.tls, ("tcp",)),
     Link("authentication", checks_api.authentication, ("role", "tls")),
+    Link("disk", checks_resources.disk),
     Link("containerd", checks_host.containerd),
     Link("kubelet", checks_host.kubelet, ("user-data", "containerd")),
     Link("node", checks_api.node, ("authentication", "kubelet")),
-    Link("storage", checks_host.storage),
+    Link("serving", checks_host.serving, ("node",)),
+    Link("proxy", checks_network.proxy),
+    Link("images", checks_host.images, ("proxy",)),
+    Link("enis", checks_network.enis),
+    Link("storage", checks_resources.storage),
+    Link("pressure", checks_resources.pressure),
     Link("units", checks_host.units),
     Link("daemons", checks_host.daemons),
+    Link("kernel", checks_resources.kernel),
 )
 
 

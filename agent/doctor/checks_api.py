@@ -1,40 +1,12 @@
-"""Verdicts on the way to the API server, link by link, and on the Node object."""
-
-from typing import NamedTuple
+"""Verdicts on what the API server says: TLS, authentication and the Node object."""
 
 from agent.doctor.checks_metadata import NOT_ASKED
-from agent.doctor.evidence import Endpoint, Evidence, Trouble
+from agent.doctor.evidence import Endpoint, Evidence, Metadata, Node, Trouble
+from agent.doctor.remedy import Remedy, failed
 from agent.doctor.report import Finding
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 
-
-class Remedy(NamedTuple):
-    """The likely cause of a kind of trouble, and what to do."""
-
-    cause: str
-    action: str
-
-
-_DNS = {
-    "name": Remedy(
-        "no such name exists in the VPC's DNS",
-        "check settings.kubernetes.api-server; a private endpoint needs enableDnsSupport and enableDnsHostnames",
-    ),
-    "no-answer": Remedy(
-        "no DNS server answers", "allow DNS (port 53) to the VPC's resolver, and check the VPC's DHCP options"
-    ),
-}
-_TCP = {
-    "timeout": Remedy(
-        "a security group, route table or network ACL drops it",
-        "allow TCP to the API server from the node's security group, and check the subnet's route",
-    ),
-    "refused": Remedy("no API server listens there", "check settings.kubernetes.api-server, and the cluster's health"),
-    "unreachable": Remedy(
-        "the node has no route there", "check the subnet's route table, and the node's address and default route"
-    ),
-}
 _TLS = {
     "issuer": Remedy(
         "settings.kubernetes.cluster-certificate is not of this cluster, or a proxy intercepts TLS",
@@ -70,37 +42,6 @@ _AUTHENTICATION = {
     "timeout": Remedy("the API server or its authenticator is overloaded or failing", "check the cluster's health"),
     "token": Remedy("no token can be made of the role's credentials", ""),
 }
-_UNEXPECTED = Remedy("", "")
-
-
-def _failed(trouble: Trouble, remedies: dict[str, Remedy]) -> Finding:
-    remedy = remedies.get(trouble.kind, _UNEXPECTED)
-    return Finding(
-        "fail",
-        trouble.message,
-        remedy.cause,
-        remedy.action or trouble.hint or "see node-agent status and the journal of kubelet",
-    )
-
-
-def dns(evidence: Evidence) -> Finding:
-    seen = evidence.addresses
-    if isinstance(evidence.endpoint, Trouble):
-        return Finding("fail", evidence.endpoint.message, "configure did not render it", "run node-agent configure")
-    if evidence.endpoint is None or seen is None:
-        return NOT_ASKED
-    if isinstance(seen, Trouble):
-        return _failed(seen, _DNS)
-    return Finding("ok", f"{evidence.endpoint.host} is {', '.join(seen)}")
-
-
-def tcp(evidence: Evidence) -> Finding:
-    seen = evidence.connection
-    if seen is None or not isinstance(evidence.endpoint, Endpoint):
-        return NOT_ASKED
-    if isinstance(seen, Trouble):
-        return _failed(seen, _TCP)
-    return Finding("ok", f"{seen} takes connections to port {evidence.endpoint.port}")
 
 
 def tls(evidence: Evidence) -> Finding:
@@ -108,7 +49,7 @@ def tls(evidence: Evidence) -> Finding:
     if seen is None:
         return NOT_ASKED
     if isinstance(seen, Trouble):
-        return _failed(seen, _TLS)
+        return failed(seen, _TLS)
     return Finding("ok", f"{seen}, certificate of the cluster's CA")
 
 
@@ -117,18 +58,24 @@ def authentication(evidence: Evidence) -> Finding:
     if seen is None or not isinstance(evidence.endpoint, Endpoint):
         return NOT_ASKED
     if isinstance(seen, Trouble):
-        return _failed(seen, _AUTHENTICATION)
+        return failed(seen, _AUTHENTICATION)
     expected = f"system:node:{evidence.endpoint.node_name}"
     if seen.user != expected:
-        return Finding(
-            "fail",
-            f"the cluster sees {seen.user or 'nobody'}, and the node calls itself {expected}",
-            "the access entry is not of type EC2, or maps the role to another name",
-            "make the node role's access entry of type EC2",
-        )
+        said = f"the cluster sees {seen.user or 'nobody'}, and the node calls itself {expected}"
+        return Finding("fail", said, *_misnamed(seen.user, evidence))
     if "system:nodes" not in seen.groups:
         return Finding("fail", f"{seen.user} is not in the group system:nodes", *_AUTHENTICATION["forbidden"])
     return Finding("ok", f"the cluster sees {seen.user}")
+
+
+def _misnamed(user: str, evidence: Evidence) -> Remedy:
+    """Tell who changed the name: an access entry of type EC2 gives the instance ID."""
+    if isinstance(evidence.metadata, Metadata) and user == f"system:node:{evidence.metadata.instance_id}":
+        return Remedy("settings.kubernetes.hostname-override renames the node", "remove it from the user data")
+    return Remedy(
+        "the access entry is not of type EC2, or maps the role to another name",
+        "make the node role's access entry of type EC2",
+    )
 
 
 def node(evidence: Evidence) -> Finding:
@@ -139,6 +86,10 @@ def node(evidence: Evidence) -> Finding:
         return _no_node(seen)
     if seen.ready != "True":
         return _not_ready(seen.ready, ": ".join(filter(None, (seen.reason, seen.message))))
+    return _ready(seen)
+
+
+def _ready(seen: Node) -> Finding:
     if UNINITIALIZED in seen.taints:
         return Finding(
             "fail",
@@ -146,6 +97,9 @@ def node(evidence: Evidence) -> Finding:
             "the cloud node controller has not accepted its provider ID yet",
             "wait a minute; then see that the instance belongs to the cluster's account and region",
         )
+    if seen.pressures:
+        said = f"Ready, with {', '.join(seen.pressures)}"
+        return Finding("warn", said, "the node is short of it, and evicts pods", "use a larger instance or volume")
     return Finding("ok", "Ready")
 
 
@@ -157,7 +111,7 @@ def _no_node(trouble: Trouble) -> Finding:
             "kubelet has not registered it",
             "see the journal of kubelet; an admission webhook may refuse Nodes",
         )
-    return _failed(trouble, _AUTHENTICATION)
+    return failed(trouble, _AUTHENTICATION)
 
 
 def _not_ready(ready: str, why: str) -> Finding:

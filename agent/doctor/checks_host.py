@@ -1,23 +1,107 @@
-"""Verdicts on the host: kubelet and containerd, the data volume, failed units and our own daemons."""
+"""Verdicts on what runs on the host: containerd, kubelet and its certificate, images, units and our own daemons."""
+
+import re
+from dataclasses import replace
 
 from agent.doctor.checks_metadata import NOT_ASKED
 from agent.doctor.evidence import Evidence, Trouble, Unit
+from agent.doctor.remedy import Remedy
 from agent.doctor.report import Finding
 
 # The units without which no node joins; another failed unit is worth a warning.
 _NEEDED = ("node-agent-", "kubelet.", "containerd.", "systemd-networkd.", "systemd-resolved.")
 # These have checks of their own.
 _JUDGED = ("configure", "storage", "console")
+_SEE = "see the journal of {}"
+# kubelet's own words for a file or flag that it cannot use.
+_REJECTED = re.compile(
+    r"load [Kk]ubelet config|parse kubelet flag|validate kubelet (flags|config)|unknown flag|invalid config"
+)
+# containerd's own words for a file that it cannot use.
+_UNREADABLE = re.compile(r"failed to load TOML|toml: ")
+_CORRECT_CONTAINERD = "correct settings.containerd.config in the user data, and launch a new node"
+_CORRECT_KUBELET = "correct settings.kubernetes and kubelet.config in the user data, and launch a new node"
+# EKS approves within seconds; kubelet asks again after a refusal.
+_APPROVED_WITHIN = 180.0
+_PULLS = (
+    (
+        re.compile(r"x509|certificate"),
+        Remedy("the registry's CA is not trusted, or a proxy intercepts TLS", "add its CA by settings.pki"),
+    ),
+    (
+        re.compile(r"proxyconnect|407"),
+        Remedy("the proxy refuses", "check settings.network.https-proxy and its credentials"),
+    ),
+    (
+        re.compile(r"401|403|[Uu]nauthorized|[Ff]orbidden|denied|no basic auth"),
+        Remedy(
+            "the node role may not pull it, or the registry's credentials are missing",
+            "give the role AmazonEC2ContainerRegistryPullOnly, or set settings.container-registry.credentials",
+        ),
+    ),
+    (
+        re.compile(r"not found"),
+        Remedy("the registry has no such image", "check the pod's image, its tag and its architecture"),
+    ),
+    (
+        re.compile(r"no such host|server misbehaving|i/o timeout|deadline exceeded|refused|unreachable|Client.Timeout"),
+        Remedy(
+            "the node has no way to the registry",
+            "give the subnet a NAT gateway or VPC endpoints (ecr.api, ecr.dkr, s3), or set network.https-proxy",
+        ),
+    ),
+)
 # A unit that came back this often is in trouble, whatever its state at the moment.
 _RESTARTS_SEEN = 3
 
 
 def containerd(evidence: Evidence) -> Finding:
-    return _unit(evidence.units.get("containerd.service"))
+    found = _unit(evidence.units.get("containerd.service"))
+    if not found.good and _UNREADABLE.search(found.evidence):
+        return replace(
+            found, status="fail", cause="containerd cannot read its configuration", action=_CORRECT_CONTAINERD
+        )
+    if found.good and evidence.containerd_socket is False:
+        said = "containerd.service runs, but nothing answers at its socket"
+        return Finding("fail", said, "it hangs, or its configuration names another socket", _SEE.format("containerd"))
+    return found
 
 
 def kubelet(evidence: Evidence) -> Finding:
-    return _unit(evidence.units.get("kubelet.service"))
+    found = _unit(evidence.units.get("kubelet.service"))
+    if not found.good and _REJECTED.search(found.evidence):
+        return replace(found, status="fail", cause="kubelet refuses its configuration", action=_CORRECT_KUBELET)
+    return found
+
+
+def serving(evidence: Evidence) -> Finding:
+    """Judge kubelet's serving certificate, without which logs, exec and metrics of this node fail."""
+    seen = evidence.serving
+    if seen is None:
+        return NOT_ASKED
+    if seen.present:
+        return Finding("ok", "kubelet has its serving certificate")
+    if seen.waited < _APPROVED_WITHIN:
+        return Finding("warn", "kubelet waits for its serving certificate", "it is not approved yet", "wait a minute")
+    return Finding(
+        "fail",
+        f"kubelet has had no serving certificate for {seen.waited:.0f} s; logs, exec and metrics of its pods fail",
+        "EKS does not approve the request: the node's name or addresses are not those of this instance",
+        "see kubectl get csr; check settings.kubernetes.hostname-override and node-ip",
+    )
+
+
+def images(evidence: Evidence) -> Finding:
+    if evidence.pull_failures is None:
+        return NOT_ASKED
+    if not evidence.pull_failures:
+        return Finding("ok", "no pull of an image has failed lately")
+    seen = evidence.pull_failures[-1]
+    said = f"pulling {seen.image} failed: {seen.reason}"
+    return next(
+        (Finding("fail", said, *remedy) for words, remedy in _PULLS if words.search(seen.reason)),
+        Finding("fail", said, "", _SEE.format("containerd")),
+    )
 
 
 def _unit(unit: Unit | None) -> Finding:
@@ -43,12 +127,12 @@ def _not_running(unit: Unit) -> Finding:
             f"see systemctl status {unit.name}",
         )
     said = f"{unit.name} is {unit.active} ({unit.result}, exit status {unit.exit_status}, {unit.restarts} restarts)"
-    return Finding("fail", said + _words(unit), "", f"see the journal of {unit.name}")
+    return Finding("fail", said + _words(unit), "", _SEE.format(unit.name))
 
 
 def _running(unit: Unit) -> Finding:
     if _restarts(unit) >= _RESTARTS_SEEN:
-        return Finding("warn", f"runs, after {unit.restarts} restarts", "", f"see the journal of {unit.name}")
+        return Finding("warn", f"runs, after {unit.restarts} restarts", "", _SEE.format(unit.name))
     return Finding("ok", "runs")
 
 
@@ -58,18 +142,6 @@ def _restarts(unit: Unit) -> int:
 
 def _words(unit: Unit) -> str:
     return f"; it last said: {unit.last_words}" if unit.last_words else ""
-
-
-def storage(evidence: Evidence) -> Finding:
-    seen = evidence.statuses.get("storage")
-    if seen is None:
-        return Finding("unknown", "storage has not reported", "", "see the journal of node-agent-storage")
-    if seen.state == "ok":
-        return Finding("ok", seen.message or "the data volume is mounted")
-    if seen.state == "waiting":
-        return Finding("unknown", seen.message, "the data volume is not there yet", "wait two minutes")
-    status = "warn" if seen.state == "degraded" else "fail"
-    return Finding(status, seen.message, "", seen.action or "attach an EBS volume for data, and launch a new node")
 
 
 def units(evidence: Evidence) -> Finding:

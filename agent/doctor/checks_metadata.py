@@ -11,6 +11,9 @@ NOT_ASKED = Finding("skipped", "", cause="not asked in this look")
 
 # The node's token lasts 15 minutes; EC2 renews role credentials well before their last 5.
 _EXPIRES_SOON = timedelta(minutes=5)
+# The Date of an answer has whole seconds, and may be late.
+_NOTICED_BEYOND = timedelta(seconds=5)
+_TIME = "allow UDP port 123 to 169.254.169.123, or set settings.ntp.time-servers; see timedatectl timesync-status"
 _LOGS = "see the journal of node-agent-configure"
 _NEW_NODE = "correct the user data of the launch template or NodeClass, and launch a new node"
 
@@ -31,14 +34,12 @@ def time(evidence: Evidence) -> Finding:
     if off is None:
         told = isinstance(evidence.metadata, Metadata)
         return Finding("ok", "no server has told its time") if told else NOT_ASKED
+    said = f"the node's clock is {clock.spoken(off)}"
     if clock.is_wrong(off):
-        return Finding(
-            "fail",
-            f"the node's clock is {clock.spoken(off)}",
-            "time is not synchronised, and AWS refuses the node's tokens until it is",
-            "allow UDP port 123 to 169.254.169.123, or set settings.ntp.time-servers; see timedatectl timesync-status",
-        )
-    return Finding("ok", f"the node's clock is right to {round(abs(off).total_seconds()) + 1} s")
+        return Finding("fail", said, "time is not synchronised, and AWS refuses the node's tokens until it is", _TIME)
+    if abs(off) > _NOTICED_BEYOND:
+        return Finding("warn", said, "time is not synchronised", _TIME)
+    return Finding("ok", f"right to {round(abs(off).total_seconds()) + 1} s")
 
 
 def user_data(evidence: Evidence) -> Finding:
@@ -81,7 +82,7 @@ def role(evidence: Evidence) -> Finding:
             "fail",
             f"credentials expired at {when}, and it is {evidence.now:%Y-%m-%dT%H:%M:%SZ} here",
             "the node's clock is ahead, or EC2 no longer renews the role",
-            "see that time is synchronised (169.254.169.123), and that the role still exists and trusts EC2",
+            "see that the role still exists and trusts EC2, and that time is synchronised",
         )
     if left < _EXPIRES_SOON:
         return Finding("warn", f"credentials expire at {when}", "EC2 is late to renew them", "check the instance role")

@@ -6,8 +6,9 @@ A field is the value, a `Trouble` where the probe failed, or None where nobody a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from agent.doctor.report import Announced
 from agent.model import Verdict
 
 
@@ -18,6 +19,22 @@ class Trouble:
     kind: str
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """The primary interface as the kernel has it, and its way out.
+
+    `gateways` are those of its default routes, `silent` those of them that do not answer (ARP, neighbour discovery).
+    """
+
+    name: str
+    up: bool
+    carrier: bool
+    mtu: int
+    addresses: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,24 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolution:
+    """The addresses of the API server, how many seconds the resolver took, and the DNS servers it asks."""
+
+    addresses: tuple[str, ...]
+    seconds: float
+    servers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The HTTPS proxy of the node without its credentials, empty where none is set, and its answer to CONNECT."""
+
+    address: str = ""
+    target: str = ""
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who the API server takes the node for (SelfSubjectReview)."""
 
@@ -55,12 +90,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The Node object: its Ready condition and its taints' keys."""
+    """The Node object: its Ready condition, its taints' keys, the pressure conditions that are true, and ours."""
 
     ready: str
     reason: str = ""
     message: str = ""
     taints: tuple[str, ...] = ()
+    pressures: tuple[str, ...] = ()
+    announced: Announced = field(default_factory=Announced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +116,61 @@ class Unit:
     exit_status: str = "0"
     job: str = ""
     last_words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystem:
+    """A file system that kubelet and containerd write to: its size and what is free, in bytes and in inodes."""
+
+    path: str
+    size: int
+    free: int
+    inodes: int
+    free_inodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Memory in bytes and process IDs: what there is and what is left."""
+
+    memory: int
+    available_memory: int
+    pids: int
+    used_pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelNews:
+    """The kernel's own bad news: processes it killed for want of memory in this boot, and how the last boot ended."""
+
+    killed: tuple[str, ...] = ()
+    panic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PullFailure:
+    """A failed pull of an image, in the words of who failed."""
+
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """A secondary ENI as the network daemon publishes it, and for how many seconds it has been in its state."""
+
+    name: str
+    state: str
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """kubelet's serving certificate: whether it is there, and for how many seconds kubelet has run without it."""
+
+    present: bool
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,88 +199,25 @@ class Evidence:
     """Everything that one run of the doctor saw."""
 
     now: datetime
+    uplink: Uplink | Probed = None
+    clock_ahead: timedelta | None = None
     statuses: Mapping[str, Status] = field(default_factory=dict)
     configured: Configured | None = None
     metadata: Metadata | Probed = None
-    clock_ahead: timedelta | None = None
     role: Role | Probed = None
     endpoint: Endpoint | Probed = None
-    addresses: tuple[str, ...] | Probed = None
+    resolution: Resolution | Probed = None
     connection: str | Probed = None
     tls: str | Probed = None
     identity: Identity | Probed = None
     node: Node | Probed = None
+    proxy: Proxy | Probed = None
+    filesystems: tuple[Filesystem, ...] = ()
+    machine: Machine | None = None
+    containerd_socket: bool | None = None
     units: Mapping[str, Unit] = field(default_factory=dict)
     failed_units: tuple[str, ...] | Probed = None
-
-
-def published(files: Mapping[str, Mapping[str, Any]], now: datetime) -> Evidence:
-    """Return the evidence that the daemons' status files are, by daemon."""
-    return Evidence(now, parse_statuses(files), parse_configured(files.get("configure")))
-
-
-def parse_statuses(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Status]:
-    """Read the status files of every daemon, by name."""
-    fields = ("state", "message", "action")
-    return {name: Status(*(str(body.get(key, "")) for key in fields)) for name, body in files.items()}
-
-
-def parse_configured(status: Mapping[str, Any] | None) -> Configured | None:
-    """Read the status file of configure; what does not look like a verdict is left out."""
-    if status is None:
-        return None
-    verdicts = status.get("verdicts")
-    listed = verdicts if isinstance(verdicts, list) else []
-    return Configured(
-        state=str(status.get("state", "")),
-        message=str(status.get("message", "")),
-        verdicts=tuple(_parse_verdict(item) for item in listed if isinstance(item, dict)),
-    )
-
-
-def _parse_verdict(item: Mapping[str, Any]) -> Verdict:
-    return Verdict(*(str(item.get(name, "")) for name in ("path", "level", "message", "source")))
-
-
-def parse_identity(review: Mapping[str, Any]) -> Identity:
-    """Read a SelfSubjectReview."""
-    user = _mapping(_mapping(review, "status"), "userInfo")
-    groups = user.get("groups")
-    return Identity(str(user.get("username", "")), tuple(map(str, groups)) if isinstance(groups, list) else ())
-
-
-def parse_node(body: Mapping[str, Any]) -> Node:
-    """Read a Node object."""
-    conditions = _mappings(_mapping(body, "status").get("conditions"))
-    ready = next((condition for condition in conditions if condition.get("type") == "Ready"), {})
-    taints = _mappings(_mapping(body, "spec").get("taints"))
-    return Node(
-        ready=str(ready.get("status", "Unknown")),
-        reason=str(ready.get("reason", "")),
-        message=str(ready.get("message", "")),
-        taints=tuple(str(taint.get("key", "")) for taint in taints),
-    )
-
-
-def parse_unit(name: str, properties: Mapping[str, str], last_words: str = "") -> Unit:
-    """Read the properties that systemd gives of a unit."""
-    return Unit(
-        name=name,
-        load=properties.get("LoadState", ""),
-        active=properties.get("ActiveState", ""),
-        sub=properties.get("SubState", ""),
-        result=properties.get("Result", ""),
-        restarts=properties.get("NRestarts", "0"),
-        exit_status=properties.get("ExecMainStatus", "0"),
-        job=properties.get("Job", ""),
-        last_words=last_words,
-    )
-
-
-def _mapping(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = body.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _mappings(value: object) -> tuple[Mapping[str, Any], ...]:
-    return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
+    serving: Serving | None = None
+    pull_failures: tuple[PullFailure, ...] | None = None
+    secondaries: tuple[Secondary, ...] | None = None
+    kernel: KernelNews | None = None

@@ -2,12 +2,19 @@
 
 import json
 import textwrap
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
+from agent import agent_version
 from agent.redaction import redact
 
+# Where a report is published.
+PATH = "/run/node-agent/doctor.json"
+# The type of the Node condition that says what the doctor found.
+CONDITION = "DoctorHealthy"
 # How the line of a healthy node begins, and no other.
 HEALTHY = "healthy: "
+_JOINED = "this node has joined its cluster and is Ready"
 
 _SCHEMA_VERSION = 1
 _WIDTH = 80
@@ -47,14 +54,51 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
+class Episode:
+    """A trouble that is over: the check that failed, its headline, and from when to when (RFC 3339)."""
+
+    id: str
+    headline: str
+    began: str
+    ended: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What the Node object, of that uid, says of the node's health already; `since` is when its status changed."""
+
+    uid: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """The checks of one run, in the order of causes."""
+    """The checks of one run, in the order of causes.
+
+    `since` is when the headline became what it is, `trouble` what lasted longest in this boot and is over, and
+    `announced` is None where the Node object was not seen.
+    """
 
     checks: tuple[Check, ...]
+    examined_at: str = ""
+    since: str = ""
+    trouble: Episode | None = None
+    announced: Announced | None = None
 
     @property
     def healthy(self) -> bool:
         return all(check.good for check in self.checks)
+
+    def only(self, ids: Collection[str]) -> "Report":
+        """Return the report of some checks."""
+        return Report(tuple(check for check in self.checks if check.id in ids))
+
+    @property
+    def failed(self) -> bool:
+        return any(check.status == "fail" for check in self.checks)
 
     @property
     def headline(self) -> Headline | None:
@@ -75,8 +119,13 @@ def as_json(report: Report) -> str:
     """Render the report for programs."""
     body = {
         "schemaVersion": _SCHEMA_VERSION,
+        "agentVersion": agent_version(),
+        "examinedAt": report.examined_at,
         "healthy": report.healthy,
+        "failed": report.failed,
         "headline": asdict(report.headline) if report.headline else None,
+        "since": report.since,
+        "trouble": asdict(report.trouble) if report.trouble else None,
         "checks": [
             {"id": check.id, **{name: getattr(check, name) for name in ("status", "evidence", "cause", "action")}}
             for check in report.checks
@@ -88,10 +137,27 @@ def as_json(report: Report) -> str:
 def as_line(report: Report) -> str:
     """Render the headline as the one line that begins and ends a console cycle."""
     headline = report.headline
-    if headline is None:
-        return f"{HEALTHY}this node has joined its cluster and is Ready"
-    action = f" -> {headline.action}" if headline.action else ""
-    return redact(f"{headline.id}: {headline.message}{action}")
+    if headline is not None:
+        return as_sentence(headline.id, headline.message, headline.action)
+    before = report.trouble
+    earlier = f"; from {before.began} to {before.ended} it was not: {before.headline}" if before else ""
+    return f"{HEALTHY}{_JOINED}{earlier}"
+
+
+def glimpse(published: str | None) -> str:
+    """Return what a published report says first, as an addition to a daemon's status line; nothing without one."""
+    try:
+        body = json.loads(published or "{}")
+        headline = body.get("headline")
+        said = f"{headline['id']}: {headline['message']}" if headline else _JOINED
+        return f"; doctor at {body['examinedAt']}: {redact(said)}"
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+
+
+def as_sentence(check: str, message: str, action: str) -> str:
+    """Return a headline in one line: the check, what is wrong with it, and what to do."""
+    return redact(f"{check}: {message}{f' -> {action}' if action else ''}")
 
 
 def as_text(report: Report) -> str:
@@ -103,12 +169,19 @@ def as_text(report: Report) -> str:
     return redact("\n".join(lines)) + "\n"
 
 
+def as_rows(report: Report) -> str:
+    """Render the checks alone."""
+    lines = [line for check in report.checks for line in _check_lines(check, explain=not check.good)]
+    return redact("\n".join(lines)) + "\n"
+
+
 def _headline_lines(report: Report) -> list[str]:
     headline = report.headline
     if headline is None:
-        return ["This node has joined its cluster and is Ready.", ""]
-    failed = any(check.status == "fail" for check in report.checks)
-    title = "FIRST CAUSE" if failed else "NOT YET KNOWN"
+        before = report.trouble
+        said = f"Earlier, from {before.began} to {before.ended}: {before.headline}" if before else ""
+        return [f"T{_JOINED[1:]}.", *(_wrapped(said, "", "  ") if said else []), ""]
+    title = "FIRST CAUSE" if report.failed else "NOT YET KNOWN"
     lines = _wrapped(f"{title}: {headline.id}: {headline.message}", "", "  ")
     if headline.action:
         lines += _wrapped(headline.action, "DO: ", "  ")

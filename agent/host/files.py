@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from agent.model import FileSpec
 # Half-written files live in this folder beside their target: the same mount, so that rename(2) works in a sandbox's
 # bind mounts, and not among the files that Go's x509 or kubelet's --config-dir would read.
 _STAGING = ".node-agent"
+_CHUNK = 1 << 20
 
 
 def write_file(spec: FileSpec, *, root: Path = Path("/")) -> bool:
@@ -47,7 +47,8 @@ def copy_file(source: Path, target: Path, *, mode: int) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with source.open("rb") as read, os.fdopen(handle, "wb") as written:
-            shutil.copyfileobj(read, written, 1 << 20)
+            while chunk := read.read(_CHUNK):
+                written.write(chunk)
             os.fchmod(handle, mode)
             written.flush()
             os.fsync(handle)

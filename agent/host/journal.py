@@ -20,3 +20,9 @@ def tail(
     argv += [] if boot is None else [f"--boot={boot}"]
     # A line of the journal has at most 48 KiB (LineMax=); one long line must not cost all the others.
     return commands.run(argv, timeout=timeout, limit=max(1 << 20, lines * 1024))
+
+
+def kernel(lines: int, *, boot: int = 0, timeout: float = _TIMEOUT) -> commands.Finished:
+    """Return the newest `lines` of the kernel's messages, each with its seconds since boot."""
+    argv = ["journalctl", "--quiet", "--no-pager", "--dmesg", "--output=short-monotonic"]
+    return commands.run([*argv, f"--boot={boot}", f"--lines={lines}"], timeout=timeout)

@@ -16,6 +16,8 @@ from agent.host.https import Connection, Request, Response
 # Parsed JSON as the API server gives it: whoever receives one parses it into values of their own.
 Object: TypeAlias = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
+# Lists of the API are merged by their keys, as conditions by their type.
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 # The API server takes objects of at most 1.5 MiB (etcd's limit); ours are far smaller.
 _LIMIT = 4 << 20

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Callable
 
 from agent.errors import FailedError
 from agent.host import commands
@@ -30,9 +31,13 @@ def watchdog_seconds() -> float | None:
 
 
 class Manager:
-    """The service manager, told of what is new and that we live: it reads no faster than it must."""
+    """The service manager, told of what is new and that we live: it reads no faster than it must.
 
-    def __init__(self) -> None:
+    `more` is what the status line ends in, asked for when something is said anyway.
+    """
+
+    def __init__(self, more: Callable[[], str] = str) -> None:
+        self._more = more
         self._interval = watchdog_seconds() or _SIGN_OF_LIFE
         self._told = ""
         self._due = 0.0
@@ -40,7 +45,7 @@ class Manager:
     def tell(self, message: str) -> None:
         """Say that the daemon is ready, and how it is, where it said something else or is due."""
         if message != self._told or self.left() == 0.0:
-            notify("READY=1", "WATCHDOG=1", f"STATUS={message}")
+            notify("READY=1", "WATCHDOG=1", f"STATUS={message}{self._more()}")
             self._told, self._due = message, time.monotonic() + self._interval
 
     def reloading(self) -> None:

@@ -70,6 +70,14 @@ def trusting(ca: Path) -> Context:
     return context
 
 
+def trusting_anybody() -> ssl.SSLContext:
+    """Return a context that checks no certificate: to ask whether somebody serves, never to tell him anything."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 class Link:
     """An open connection to a named host: TLS, or plain where a setting allowed it."""
 

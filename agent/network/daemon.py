@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent import log, loop
+from agent.doctor import report as doctor
 from agent.errors import FailedError, TemporaryError
 from agent.host import files, imds, kernel, status, systemd
 from agent.host.dial import Address, answers
@@ -85,7 +86,7 @@ def _once(host: Host) -> None:
 
 
 def _serve(host: Host) -> None:
-    manager = systemd.Manager()
+    manager = systemd.Manager(lambda: doctor.glimpse(files.read_text(files.below(host.root, doctor.PATH))))
     with News() as news, loop.until_stopped() as stop:
         room = _Room(host)
         host.metadata.while_waiting(lambda: room.serve(news))
@@ -276,14 +277,12 @@ class _Room:
         self._write(self._publication.of(self._node, targets, pod_subnet_mode=self._config.pod_subnet_mode))
 
     def _write(self, found: Published) -> None:
-        if not self._read_only:
+        if not self._read_only and not isinstance(found.offered, Unknown):
             self._offer(found.offered)
         if found.enis is not None:
             files.write_file(found.enis)
 
-    def _offer(self, offered: FileSpec | Unknown | None) -> None:
-        if isinstance(offered, Unknown):
-            return
+    def _offer(self, offered: FileSpec | None) -> None:
         root = self._host.root
         changed = files.write_file(offered, root=root) if offered else files.remove_file(conflist.PATH, root=root)
         if changed:

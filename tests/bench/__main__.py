@@ -7,13 +7,14 @@ import json
 import os
 import sys
 
-from bench import bundle, configuring, enis, starting
+from bench import bundle, configuring, enis, speaking, starting
 
 GROUPS = {
     "starting": starting.rows,
     "configuring": configuring.rows,
     "enis": enis.rows,
     "bundle": bundle.rows,
+    "console": speaking.rows,
 }
 
 

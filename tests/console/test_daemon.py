@@ -1,7 +1,11 @@
 """A cycle from the doctor to a file or terminal, and back."""
 
+import contextlib
+import json
 import os
 import pty
+import select
+import socket
 import subprocess
 import sys
 import threading
@@ -16,20 +20,9 @@ from agent.console.decode import newest
 from agent.doctor.report import Check, Report
 from agent.errors import FailedError, TemporaryError
 from agent.host import status
+from agent.model import CONSOLE_SECTIONS
 
-SECTIONS = (
-    "doctor",
-    "statuses",
-    "interfaces",
-    "routes",
-    "memory",
-    "disk",
-    "systemd",
-    "kubelet",
-    "containerd",
-    "node-agent",
-    "dmesg",
-)
+SECTIONS = ("doctor", "statuses", *CONSOLE_SECTIONS)
 
 
 @pytest.fixture
@@ -51,6 +44,9 @@ def examine() -> Report:
     return Report((Check("fail", "10.0.0.5:443 did not answer", "", "allow it", id="tcp"),))
 
 
+DOCTOR = daemon.Doctor(examine, announce=lambda _report: None)
+
+
 def begins(path: Path) -> list[list[str]]:
     lines = path.read_text().splitlines()
     return [line.split("|", 5) for line in lines if line.startswith("NODE-AGENT::BEGIN")]
@@ -58,7 +54,7 @@ def begins(path: Path) -> list[list[str]]:
 
 def test_the_first_cycle_of_a_boot_is_there_before_anything_is_asked(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     short, whole = begins(output)
     assert short[1] == "1"
     assert whole[1] == "2"
@@ -70,7 +66,7 @@ def test_the_first_cycle_of_a_boot_is_there_before_anything_is_asked(root: Path,
 def test_a_later_cycle_is_written_once(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
     status.write("console", "ok", root=root, cycle=41)
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     assert [marker[1] for marker in begins(output)] == ["42"]
     said = status.read("console", root=root)
     assert said is not None
@@ -79,7 +75,7 @@ def test_a_later_cycle_is_written_once(root: Path, tmp_path: Path) -> None:
 
 def test_a_cycle_is_read_back_with_all_its_sections(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     decoded = newest(output.read_bytes())
     assert decoded is not None
     assert not decoded.missing
@@ -93,7 +89,7 @@ def test_a_cycle_is_read_back_with_all_its_sections(root: Path, tmp_path: Path) 
 def test_a_node_agent_that_cannot_write_its_status_still_says_everything(root: Path, tmp_path: Path) -> None:
     (root / "run/node-agent/console.json").mkdir()
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     assert len(begins(output)) == 2
 
 
@@ -104,7 +100,7 @@ def test_a_port_that_nobody_reads_costs_a_cycle_and_nothing_else(root: Path) -> 
     master, slave = pty.openpty()
     started = time.monotonic()
     with pytest.raises(TemporaryError, match="then nothing"):
-        daemon.cycle(Path(os.ttyname(slave)), examine, root=root)
+        daemon.cycle(Path(os.ttyname(slave)), DOCTOR, root=root)
     assert time.monotonic() - started < 15
     os.close(slave)
     os.close(master)
@@ -131,7 +127,7 @@ def test_a_terminal_gets_no_more_than_the_budget(root: Path) -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    daemon.cycle(Path(os.ttyname(slave)), examine, root=root)
+    daemon.cycle(Path(os.ttyname(slave)), DOCTOR, root=root)
     while b"NODE-AGENT::END" not in got or not got.endswith(b"\n"):
         assert reader.is_alive()
     ended.set()
@@ -146,7 +142,7 @@ def test_a_terminal_gets_no_more_than_the_budget(root: Path) -> None:
 
 def test_decode_prints_the_newest_cycle(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     daemon.decode(output)
     printed = capsys.readouterr().out
     assert printed.startswith("cycle 2 of ")
@@ -155,7 +151,7 @@ def test_decode_prints_the_newest_cycle(root: Path, tmp_path: Path, capsys: pyte
 
 def test_decode_reads_standard_input(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     command = [sys.executable, "-m", "agent", "console", "decode", "-"]
     ended = subprocess.run(command, input=output.read_bytes(), capture_output=True, timeout=30, check=True)
     assert ended.stdout.startswith(b"cycle 2 of ")
@@ -163,7 +159,7 @@ def test_decode_reads_standard_input(root: Path, tmp_path: Path) -> None:
 
 def test_decode_says_what_is_missing(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "console"
-    daemon.cycle(output, examine, root=root)
+    daemon.cycle(output, DOCTOR, root=root)
     whole = output.read_bytes()
     output.write_bytes(whole[whole.rindex(b"NODE-AGENT::BEGIN") + 10 :])
     with pytest.raises(FailedError, match="its beginning is lost"):
@@ -178,3 +174,105 @@ def test_decode_of_anything_else_says_so(tmp_path: Path) -> None:
         daemon.decode(path)
     with pytest.raises(FailedError, match="cannot read"):
         daemon.decode(tmp_path / "none")
+
+
+def titles(path: Path) -> list[str]:
+    return [line.split("|")[2] for line in path.read_text().splitlines() if line.startswith("NMA::LOG|")]
+
+
+def choose(root: Path, **chosen: object) -> None:
+    path = root / "etc/node-agent/console.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"schemaVersion": 1, **chosen}))
+
+
+def test_sections_can_be_chosen(root: Path, tmp_path: Path) -> None:
+    choose(root, sections=["dmesg", "disk"])
+    status.write("console", "ok", root=root, cycle=1)
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root)
+    assert titles(tmp_path / "console") == ["doctor", "statuses", "disk", "dmesg"]
+
+
+def test_the_console_can_be_switched_off(root: Path, tmp_path: Path) -> None:
+    choose(root, enabled=False)
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root)
+    assert not (tmp_path / "console").exists()
+
+
+def test_where_it_is_switched_off_the_cluster_is_told_all_the_same(root: Path, tmp_path: Path) -> None:
+    choose(root, enabled=False)
+    told: list[Report] = []
+    daemon.cycle(tmp_path / "console", daemon.Doctor(examine, told.append), root=root)
+    assert told == [examine()]
+    daemon.last_words(tmp_path / "console", root=root)
+    assert not (tmp_path / "console").exists()
+    said = status.read("console", root=root)
+    assert said is not None
+    assert said["state"] == "off"
+
+
+def test_where_the_port_is_stuck_the_cluster_is_told_all_the_same(root: Path) -> None:
+    for number in range(100):
+        status.write(f"daemon{number}", "failed", "words " * 100, root=root)
+    status.write("console", "ok", root=root, cycle=1)
+    told: list[Report] = []
+    master, slave = pty.openpty()
+    with pytest.raises(TemporaryError):
+        daemon.cycle(Path(os.ttyname(slave)), daemon.Doctor(examine, told.append), root=root)
+    assert told == [examine()]
+    # The reader reads again: the next cycle is whole.
+    os.set_blocking(master, False)
+    ended = threading.Event()
+    got = bytearray()
+    reader = threading.Thread(target=drain, args=(master, got, ended))
+    reader.start()
+    daemon.cycle(Path(os.ttyname(slave)), DOCTOR, root=root)
+    ended.set()
+    reader.join(10)
+    os.close(slave)
+    os.close(master)
+    decoded = newest(bytes(got))
+    assert decoded is not None
+    assert (decoded.number, decoded.missing) == ("3", "")
+
+
+def drain(master: int, got: bytearray, ended: threading.Event) -> None:
+    """Read what there is until nothing comes any more after the end."""
+    while select.select([master], [], [], 0.2)[0] or not ended.is_set():
+        with contextlib.suppress(BlockingIOError):
+            got += os.read(master, 1 << 16)
+
+
+def test_systemd_is_told_the_headline(root: Path, tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from agent.console import daemon
+from agent.doctor.report import Check, Report
+report = Report((Check("fail", "10.0.0.5:443 did not answer", "", "allow it", id="tcp"),))
+daemon.cycle(Path(sys.argv[2]), daemon.Doctor(lambda: report, lambda _report: None), root=Path(sys.argv[1]))
+"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        argv = [sys.executable, "-c", script, root, tmp_path / "console"]
+        subprocess.run(argv, env=environment, timeout=60, check=True)
+        first, second = manager.recv(4096), manager.recv(4096)
+    assert first.startswith(b"STATUS=user-data: settings.kubernetes.cluster-certificate: is not a certificate")
+    assert second == b"STATUS=tcp: 10.0.0.5:443 did not answer -> allow it"
+
+
+def test_the_last_words_are_the_headline_and_nobody_is_asked(root: Path, tmp_path: Path) -> None:
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root)
+    daemon.last_words(tmp_path / "last", root=root)
+    assert titles(tmp_path / "last") == ["doctor", "statuses"]
+    assert "settings.kubernetes.cluster-certificate: is not a certificate" in (tmp_path / "last").read_text()[-500:]
+    assert begins(tmp_path / "last")[0][1] == "3"
+
+
+def test_a_panic_of_the_last_boot_is_in_the_first_cycle(root: Path, tmp_path: Path) -> None:
+    record = root / "var/lib/systemd/pstore/7/dmesg-ramoops-0"
+    record.parent.mkdir(parents=True)
+    record.write_text("<0>[ 9.9] Kernel panic - not syncing: sysrq triggered crash\n")
+    daemon.last_words(tmp_path / "console", root=root)
+    assert "the last boot ended in Kernel panic" in (tmp_path / "console").read_text()

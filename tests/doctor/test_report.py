@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.doctor.report import Check, Report, as_json, as_line, as_text
+from agent import agent_version
+from agent.doctor.report import Check, Report, as_json, as_line, as_text, glimpse
 
 SIGNED = "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=0123456789abcdef0123456789abcdef"
 OK = Check("ok", "answers", id="imds")
@@ -17,12 +18,17 @@ WORDS = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=300)
 def test_json_has_the_published_shape() -> None:
     assert json.loads(as_json(Report((OK, FAIL, SKIPPED)))) == {
         "schemaVersion": 1,
+        "agentVersion": agent_version(),
+        "examinedAt": "",
         "healthy": False,
+        "failed": True,
         "headline": {
             "id": "tcp",
             "message": "10.0.0.5:443 did not answer; likely cause: a security group drops it",
             "action": "allow TCP 443",
         },
+        "since": "",
+        "trouble": None,
         "checks": [
             {"id": "imds", "status": "ok", "evidence": "answers", "cause": "", "action": ""},
             {
@@ -88,3 +94,18 @@ def test_text_keeps_to_80_columns(evidence: str, cause: str, action: str) -> Non
     spaced = [" ".join(text[start : start + 20] for start in range(0, len(text), 20)) for text in (evidence, cause)]
     text = as_text(Report((Check("fail", *spaced, action[:20], id="authentication"),)))
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_daemon_s_status_line_has_the_headline_and_its_time() -> None:
+    at = "2026-11-22T15:00:00Z"
+    failing = as_json(Report((OK, FAIL), examined_at=at))
+    assert (
+        glimpse(failing)
+        == f"; doctor at {at}: tcp: 10.0.0.5:443 did not answer; likely cause: a security group drops it"
+    )
+    assert glimpse(as_json(Report((OK,), examined_at=at))).endswith("this node has joined its cluster and is Ready")
+
+
+@given(st.none() | st.text() | st.sampled_from(["[]", "{}", '{"headline": 1}', '{"headline": {}}']))
+def test_what_is_no_report_adds_nothing_to_a_status_line(published: str | None) -> None:
+    assert not glimpse(published)

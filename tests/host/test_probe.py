@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socketserver import BaseRequestHandler
+from typing import ClassVar
 
 import pytest
 from cryptography import x509
@@ -215,3 +216,60 @@ def test_a_server_that_takes_the_connection_and_is_silent(ca: Path) -> None:
     ):
         probe.handshake("127.0.0.1", server.getsockname()[1], HOST, ca, seconds=0.2)
     assert caught.value.kind == "timeout"
+
+
+class Proxy(BaseRequestHandler):
+    """Answers every request with the same bytes, and keeps what it was asked."""
+
+    says = b""
+    heard: ClassVar[list[bytes]] = []
+
+    def handle(self) -> None:
+        self.heard.append(self.request.recv(4096))
+        self.request.sendall(self.says)
+
+
+def proxy_saying(answer: bytes) -> type[Proxy]:
+    return type("Saying", (Proxy,), {"says": answer, "heard": []})
+
+
+@contextlib.contextmanager
+def proxying(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    handler = proxy_saying(answer)
+    listening = listen("127.0.0.1")
+    listener = Listener(listening, handler)
+    listener.start()
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}", handler.heard
+    finally:
+        listener.stop()
+
+
+@pytest.mark.parametrize("status", [200, 403, 407])
+def test_the_answer_of_a_proxy_is_its_status(status: int) -> None:
+    with proxying(f"HTTP/1.1 {status} So\r\n\r\n".encode()) as (address, heard):
+        assert probe.through_proxy(f"http://{address}", "ecr.example:443") == (address, status)
+    assert heard[0].startswith(b"CONNECT ecr.example:443 HTTP/1.1\r\nHost: ecr.example:443\r\n")
+
+
+def test_a_proxy_is_given_its_credentials_and_nobody_else_is() -> None:
+    with proxying(b"HTTP/1.1 200 OK\r\n\r\n") as (address, heard):
+        named, _ = probe.through_proxy(f"http://user:p%40ss@{address}", "ecr.example:443")
+    assert named == address
+    assert b"Proxy-Authorization: Basic dXNlcjpwQHNz" in heard[0]
+
+
+def test_what_is_no_proxy_is_said_so() -> None:
+    with proxying(b"SSH-2.0-x\r\n") as (address, _), pytest.raises(ProbeError) as caught:
+        probe.through_proxy(f"http://{address}", "ecr.example:443")
+    assert caught.value.kind == "protocol"
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [("http://127.0.0.1:1", "refused"), ("http://proxy.invalid:3128", "name"), ("http://10.0.0.1:port", "settings")],
+)
+def test_a_proxy_that_cannot_be_asked(url: str, kind: str) -> None:
+    with pytest.raises(ProbeError) as caught:
+        probe.through_proxy(url, "ecr.example:443")
+    assert caught.value.kind == kind

@@ -52,6 +52,10 @@ class Cluster:
         return {self.site.endpoint: self.site.address, S3_HOST: self.s3.address}
 
     @property
+    def authority(self) -> pki.Authority:
+        return self._authority
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig; its server is reached from inside the namespace."""
         return self.site.path("admin.kubeconfig")
@@ -75,6 +79,10 @@ class Cluster:
         self._processes.append(controllers.start_manager(self.site, self._authority))
         for reconciler in self._reconcilers:
             reconciler.start(self.site.netns, self._connect)
+
+    def program(self, name: str) -> Process:
+        """Return a program of the control plane, to be held or ended by a test."""
+        return next(process for process in self._processes if process.name == name)
 
     def start_scheduler(self) -> None:
         self._processes.append(controllers.start_scheduler(self.site, self._authority))

@@ -148,6 +148,17 @@ class Node:
         self._shell.expect_boot()
         self._monitor.wait_event("RESET", timeout, guest=True)
 
+    def crash(self, *, timeout: float = 120.0) -> None:
+        """Have the kernel panic; returns when the machine starts again."""
+        self._monitor.forget_events()
+        self.shell("(sleep 1; echo c > /proc/sysrq-trigger) >/dev/null 2>&1 &")
+        self._shell.expect_boot()
+        self._monitor.wait_event("RESET", timeout, guest=True)
+
+    def plug(self, *, up: bool) -> None:
+        """Plug the primary interface's cable in, or pull it out."""
+        self._monitor.execute("set_link", name=f"nic-{self.primary.port}", up=up)
+
     def power_off(self, *, timeout: float = 300.0) -> None:
         """Stop the instance by its power button."""
         self._monitor.execute("system_powerdown")

@@ -56,11 +56,16 @@ class Authority:
         """Certify a TLS client; Kubernetes reads user and groups from the subject."""
         return self._sign(_subject(common_name, organizations), None)
 
+    def expired(self) -> bytes:
+        """Return the authority's certificate as it was a year ago: the same name and key, and no longer valid."""
+        long_ago = datetime.now(UTC) - timedelta(days=365)
+        return _self_signed(self._signer.subject, self._key, long_ago).public_bytes(Encoding.PEM)
+
     def _sign(self, subject: x509.Name, names: x509.SubjectAlternativeName | None) -> Identity:
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
         builder = (
-            _builder(subject, self._signer.subject, key)
+            _builder(subject, self._signer.subject, key, datetime.now(UTC) - BACKDATED)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -75,14 +80,7 @@ class Authority:
 def authority(common_name: str) -> Authority:
     """Make a self-signed certificate authority."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _subject(common_name)
-    certificate = (
-        _builder(name, name, key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    certificate = _self_signed(_subject(common_name), key, datetime.now(UTC) - BACKDATED)
     return Authority(certificate.public_bytes(Encoding.PEM), certificate, key)
 
 
@@ -104,15 +102,26 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+def _self_signed(name: x509.Name, key: ec.EllipticCurvePrivateKey, begins: datetime) -> x509.Certificate:
+    return (
+        _builder(name, name, key, begins)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, begins: datetime
+) -> x509.CertificateBuilder:
     return x509.CertificateBuilder(
         issuer_name=issuer,
         subject_name=subject,
         public_key=key.public_key(),
         serial_number=x509.random_serial_number(),
-        not_valid_before=now - BACKDATED,
-        not_valid_after=now + LIFETIME,
+        not_valid_before=begins,
+        not_valid_after=begins + BACKDATED + LIFETIME,
     )
 
 

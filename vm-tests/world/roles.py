@@ -24,10 +24,11 @@ class Credentials:
     session_token: str
     issued: datetime
     expires: datetime
+    role: str = NODE_ROLE
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:sts::{ACCOUNT}:assumed-role/{NODE_ROLE}/{self.instance_id}"
+        return f"arn:aws:sts::{ACCOUNT}:assumed-role/{self.role}/{self.instance_id}"
 
     def document(self) -> str:
         """Return the JSON that the metadata service answers."""
@@ -52,7 +53,7 @@ class Roles:
         self._issued: dict[str, Credentials] = {}
         self._guard = threading.Lock()
 
-    def issue(self, instance_id: str, lifetime: timedelta = LIFETIME) -> Credentials:
+    def issue(self, instance_id: str, lifetime: timedelta = LIFETIME, *, role: str = NODE_ROLE) -> Credentials:
         now = datetime.now(UTC).replace(microsecond=0)
         credentials = Credentials(
             instance_id=instance_id,
@@ -61,6 +62,7 @@ class Roles:
             session_token=base64.b64encode(secrets.token_bytes(240)).decode(),
             issued=now,
             expires=now + lifetime,
+            role=role,
         )
         with self._guard:
             self._issued[credentials.access_key_id] = credentials

@@ -1,0 +1,82 @@
+"""What is to be announced: a condition of the Node where it says something else by now, and an Event of what changed.
+
+Only what the doctor is sure of: a node that is still on its way says nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from agent.doctor.report import CONDITION, Announced, Report, as_line
+
+# What the API server takes of an Event's message.
+_MESSAGE_BYTES = 1024
+_HEALTHY = "Healthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a Node shall say now, and what it said before."""
+
+    node: str
+    status: str
+    reason: str
+    message: str
+    before: Announced
+    after_trouble: bool
+
+    @property
+    def is_news(self) -> bool:
+        """Whether more than words differ; that a node is well from the start is no news."""
+        if self.before.status == self.status:
+            return self.before.reason != self.reason
+        return bool(self.before.status) or self.status == "False" or self.after_trouble
+
+
+def wanted(report: Report, node: str) -> Change | None:
+    """Return what is to be announced of the node, or None where there is nothing, or the Node was not seen."""
+    before = report.announced
+    if before is None or not (report.healthy or report.failed):
+        return None
+    headline = report.headline
+    reason = _HEALTHY if headline is None else _reason(headline.id)
+    message = as_line(report).encode()[:_MESSAGE_BYTES].decode(errors="ignore")
+    status = "True" if headline is None else "False"
+    if (before.status, before.reason, before.message) == (status, reason, message):
+        return None
+    return Change(node, status, reason, message, before, after_trouble=report.trouble is not None)
+
+
+def _reason(check: str) -> str:
+    """Return a check's id as conditions name reasons: `user-data` is UserDataFailed."""
+    return "".join(word.capitalize() for word in check.split("-")) + "Failed"
+
+
+def patch(change: Change, now: str) -> dict[str, Any]:
+    """Return the strategic merge patch of the Node's status; conditions of others stay as they are."""
+    since = change.before.since if change.before.status == change.status else now
+    condition = {
+        "type": CONDITION,
+        "status": change.status,
+        "reason": change.reason,
+        "message": change.message,
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": since or now,
+    }
+    return {"status": {"conditions": [condition]}}
+
+
+def event(change: Change, now: str) -> dict[str, Any]:
+    """Return an Event of the Node; as the Node has no namespace, it lives in `default`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{change.node}.", "namespace": "default"},
+        "involvedObject": {"apiVersion": "v1", "kind": "Node", "name": change.node, "uid": change.before.uid},
+        "reason": change.reason,
+        "message": change.message,
+        "type": "Normal" if change.status == "True" else "Warning",
+        "source": {"component": "node-doctor", "host": change.node},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

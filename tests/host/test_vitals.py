@@ -1,0 +1,57 @@
+"""The host's vital signs, of this host and of a namespace."""
+
+import contextlib
+import os
+import socket
+import time
+from pathlib import Path
+
+from agent.host import vitals
+
+
+def test_ip_lists_what_it_is_asked_for() -> None:
+    assert any(isinstance(link, dict) and link.get("ifname") == "lo" for link in vitals.ip("address"))
+
+
+def test_ip_that_fails_lists_nothing() -> None:
+    assert vitals.ip("nonsense") == []
+
+
+def test_usage_is_that_of_the_file_system(tmp_path: Path) -> None:
+    seen = vitals.usage(tmp_path)
+    assert seen is not None
+    assert 0 <= seen.free <= seen.size
+    assert vitals.usage(tmp_path / "absent") is None
+
+
+def test_capacity_has_room_for_this_process() -> None:
+    seen = vitals.capacity()
+    assert 0 < seen.available_memory <= seen.memory
+    assert 0 < seen.used_pids < seen.pids
+
+
+def test_a_socket_takes_connections_while_somebody_listens(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(path))
+        assert not vitals.takes_connections(path)
+        listening.listen()
+        assert vitals.takes_connections(path)
+    assert not vitals.takes_connections(path)
+
+
+def put(root: Path, name: str, text: str, age: float) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    at = time.time() - age
+    os.utime(path, (at, at))
+
+
+def test_panic_records_are_those_of_the_last_boot_oldest_first(tmp_path: Path) -> None:
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    put(tmp_path, "var/lib/systemd/pstore/dmesg-ramoops-1", "archived before this boot", age=up + 60)
+    put(tmp_path, "var/lib/systemd/pstore/7/dmesg.txt", "archived in this boot", age=up / 2)
+    put(tmp_path, "sys/fs/pstore/dmesg-ramoops-0", "still held", age=up / 4)
+    put(tmp_path, "sys/fs/pstore/console-ramoops-0", "not a panic", age=0)
+    assert vitals.panic_records(tmp_path) == ["archived in this boot", "still held"]
