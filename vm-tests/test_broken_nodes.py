@@ -24,7 +24,7 @@ from world.join import encoded
 from world.metadata import Fault
 from world.outside import PROXY
 from world.processes import Process
-from world.proxy import Proxy
+from world.proxy import PORT, Proxy
 from world.waiting import WaitError, until
 
 pytestmark = pytest.mark.netns
@@ -255,7 +255,7 @@ def test_proxies_that_do_not_serve(ground: Ground, headlines: Headlines) -> None
     namespaces.make(netns, resolver=RESOLVER)
     ground.region.vpc.attach(netns, PROXY)
     serving = Proxy(ground.home.path / "proxy", netns=netns, address=PROXY)
-    ground.configure(good(ground) + proxied(serving.url_without_password))
+    ground.configure(good(ground) + proxied(f"http://{serving.address}:{PORT}"))
     headlines.check("The proxy wants credentials", asked(ground, "proxy"), expected="proxy")
     serving.stop()
     headlines.check("No proxy listens", asked(ground, "proxy"), expected="proxy")
