@@ -14,7 +14,7 @@ from world.eni import Eni
 from world.node import Node
 from world.waiting import until
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.full]
 
 PATIENCE = 60.0
 

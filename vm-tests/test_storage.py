@@ -1,4 +1,4 @@
-"""Disks of a running node: the data volume grows, the instance store becomes an array; a second configure is quiet."""
+"""Disks of a running node: the instance store becomes an array; a second configure is quiet."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ import pytest
 
 import guest
 from world import qemu
-from world.node import DATA_BYTES, Node
+from world.node import Node
 from world.waiting import until
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.full]
 GIB = 1 << 30
 CONFIGURE = "node-agent-configure.service"
 INSTANCE_STORE = "node-agent-instance-store.service"
@@ -21,18 +21,6 @@ commands = [["apiclient", "ephemeral-storage", "init"], ["apiclient", "ephemeral
 mode = "always"
 """
 PORTS = (3, 4)  # the last ones: interfaces take the first
-
-
-def size_of(node: Node, place: str) -> int:
-    return int(guest.run(node, f"stat --file-system --format '%S %b' {place} | awk '{{ print $1 * $2 }}'"))
-
-
-def test_the_data_volume_grows_while_the_node_runs(node: Node) -> None:
-    before = size_of(node, "/var")
-    with node.folder.data.open("r+b") as volume:
-        volume.truncate(DATA_BYTES + GIB)
-    node._monitor.execute("block_resize", device="data", size=DATA_BYTES + GIB)
-    until(lambda: size_of(node, "/var") > before + GIB // 2, 60, "/var has grown with its volume", interval=1)
 
 
 @contextmanager
