@@ -199,6 +199,8 @@ def _held(node: Ground, moment: str, key: str) -> Iterator[int]:
         if moment == "upload":
             stack.callback(node.cluster.s3.start)
         generation = node.ask(node.cluster.s3.presign_put(key))
+        # Until then what lies in the spool may be of a capture before this one.
+        until(lambda: node.entry().get("running", {}).get("observedGeneration") == generation, 30, "it is taken up")
         if moment in {"collect", "compress"}:
             bundle = until(lambda: list((node.root / "var/lib/node-agent/spool").glob("*/bundle*")), 30, "it collects")[
                 0
