@@ -84,7 +84,7 @@ def test_packets_of_the_node_arrive_from_their_sandbox(world: World, node: Node)
     key = f"packets/{completed['captureID']}/capture.pcap00000.gz"
     assert world.s3.keys("packets") == [key]
     assert b"GET /latest/meta-data/" in gzip.decompress(world.s3.object(key) or b"")
-    assert guest.run(node, "ls -A /var/lib/node-agent/packets").split() == []
+    until(lambda: guest.run(node, "ls -A /var/lib/node-agent/packets").split() == [], 60, "nothing is left of it")
 
 
 def test_s3_that_is_away_for_ten_seconds_delays_and_does_not_fail_it(world: World, node: Node) -> None:

@@ -145,6 +145,7 @@ def test_a_node_joins_with_user_data_of_any_form(world: World, joined: Node, for
     assert joined.shell("test -e /run/a-script-has-run").status != 0
 
 
+@pytest.mark.full
 def test_a_local_override_beats_user_data(world: World, joined: Node) -> None:
     try:
         guest.run(joined, f"install -D /dev/stdin {OVERRIDE} <<< '[settings]\nkubernetes.max-pods = 34'")
@@ -208,23 +209,27 @@ def refusal(node: Node) -> dict[str, Any] | None:
     return found if found and found["id"] == "authentication" else None
 
 
+@pytest.mark.full
 def test_metadata_that_is_late_is_waited_for(restart: Restart) -> None:
     assert restart.late > LATE
     assert restart.waited["message"]
     assert guest.run(restart.node, f"systemctl show --property NRestarts --value {CONFIGURE}").strip() == "0"
 
 
+@pytest.mark.full
 def test_a_token_that_sts_refuses_is_named_and_tried_again(restart: Restart) -> None:
     assert restart.refused > 0
     assert restart.headline["action"]
     assert guest.headline(restart.node) is None
 
 
+@pytest.mark.full
 def test_user_data_changed_while_the_machine_was_stopped_counts(world: World, restart: Restart) -> None:
     assert capacity(world, restart.node) == PODS["MIME"]
     assert guest.run(restart.node, "systemctl --failed --no-legend --plain") == ""
 
 
+@pytest.mark.full
 def test_no_node_has_turned_to_the_ec2_api(world: World, restart: Restart) -> None:
     assert restart.node.running
     assert world.region.ec2.callers == []
