@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from agent import clock
+from agent import clock, proxies
 from agent.doctor import chain, evidence, history, parsing
 from agent.doctor.evidence import Evidence, Trouble
 from agent.doctor.report import PATH, Report, as_json
@@ -224,7 +224,7 @@ def _ask_role(client: Imds) -> evidence.Role:
 
 
 def _ask_proxy(root: Path, registry: str) -> evidence.Proxy:
-    url = parsing.proxy_url(files.read_text(files.below(root, _PROXY_ENVIRONMENT)) or "")
+    url = proxies.parse(files.read_text(files.below(root, _PROXY_ENVIRONMENT)) or "").url
     if not url:
         return evidence.Proxy()
     address, answer = probe.through_proxy(url, registry)

@@ -159,15 +159,6 @@ def nameservers(resolv_conf: str) -> tuple[str, ...]:
     return tuple(line[1] for line in words if len(line) > 1 and line[0] == "nameserver")
 
 
-def proxy_url(environment: str) -> str:
-    """Return the HTTPS proxy that an environment file names, or nothing."""
-    for line in environment.splitlines():
-        name, _, value = line.partition("=")
-        if name.strip().lower() == "https_proxy":
-            return value.strip().strip("\"'")
-    return ""
-
-
 def secondaries(snapshot: Mapping[str, Any], uptime: float) -> tuple[Secondary, ...]:
     """Read the secondary ENIs of the network daemon's snapshot, whose times are seconds since boot."""
     return tuple(

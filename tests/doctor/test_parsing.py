@@ -159,10 +159,8 @@ def test_a_host_without_interfaces() -> None:
     assert isinstance(parsing.uplink([LOOPBACK], [], []), Trouble)
 
 
-def test_nameservers_and_the_proxy_are_read() -> None:
+def test_nameservers_are_read() -> None:
     assert parsing.nameservers("# nameserver x\nnameserver 10.0.0.2\nsearch a\nnameserver ::1\n") == ("10.0.0.2", "::1")
-    assert parsing.proxy_url("NO_PROXY=a\nHTTPS_PROXY='http://10.0.0.9:3128'\n") == "http://10.0.0.9:3128"
-    assert parsing.proxy_url("NO_PROXY=a\n") == ""
 
 
 def test_secondary_enis_are_read_from_the_snapshot() -> None:
