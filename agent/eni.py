@@ -5,7 +5,8 @@ Only a listing proves an absence: a 404 alone may mean "not yet" or "no longer" 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeVar
 
@@ -32,7 +33,6 @@ class Eni:
     network_card: int | Unknown | None
     owner_id: str | Unknown | None
     subnet_id: str | Unknown | None
-    vpc_id: str | Unknown | None
     security_group_ids: tuple[str, ...] | Unknown | None
     ipv4s: tuple[IPv4Address, ...] | Unknown | None
     ipv6s: tuple[IPv6Address, ...] | Unknown | None
@@ -74,31 +74,40 @@ def read_macs(look: Lookup) -> tuple[str, ...] | Unknown:
     if isinstance(listing, Unknown):
         return listing
     # An instance has a primary interface: an empty listing is one that is not there yet.
-    macs = _parsed(MACS, listing or "", _lines(lambda line: _mac(line.removesuffix("/"))))
+    macs = _parsed(MACS, listing or "", _MACS)
     return macs if isinstance(macs, Unknown) else tuple(sorted(macs))
 
 
-def read_eni(mac: str, look: Lookup, before: Eni | None = None) -> Eni:
-    """Read one interface; with `before` only its addresses are read anew, and what was not known then."""
+def read_eni(mac: str, look: Lookup, before: Eni | None = None, *, details: bool = True) -> Eni:
+    """Read one interface; with `before` only its addresses are read anew, and what was not known then.
+
+    Without `details` no more is read than its configuration takes.
+    """
     keys, old = _Keys(mac, look), before or unread(mac, "not read yet")
+    detail = keys.value if details else keys.left_out
     return Eni(
         mac=mac,
         eni_id=keys.value("interface-id", _eni_id, old.eni_id),
         device_number=keys.value("device-number", _number, old.device_number or None),
         network_card=keys.value("network-card", _number, old.network_card),
         owner_id=keys.value("owner-id", _word, old.owner_id),
-        subnet_id=keys.value("subnet-id", _word, old.subnet_id),
-        vpc_id=keys.value("vpc-id", _word, old.vpc_id),
-        security_group_ids=keys.value("security-group-ids", _lines(_word), old.security_group_ids),
-        ipv4s=keys.value("local-ipv4s", _lines(IPv4Address)),
-        ipv6s=keys.value("ipv6s", _lines(IPv6Address)),
-        ipv4_prefixes=keys.value("ipv4-prefix", _lines(IPv4Network)),
-        ipv6_prefixes=keys.value("ipv6-prefix", _lines(IPv6Network)),
+        subnet_id=detail("subnet-id", _word, old.subnet_id),
+        security_group_ids=detail("security-group-ids", _WORDS, old.security_group_ids),
+        ipv4s=keys.value("local-ipv4s", _IPV4S),
+        ipv6s=keys.value("ipv6s", _IPV6S),
+        ipv4_prefixes=keys.value("ipv4-prefix", _IPV4_NETWORKS),
+        ipv6_prefixes=keys.value("ipv6-prefix", _IPV6_NETWORKS),
         subnet_ipv4_cidr=keys.value("subnet-ipv4-cidr-block", IPv4Network, old.subnet_ipv4_cidr),
-        subnet_ipv6_cidrs=keys.value("subnet-ipv6-cidr-blocks", _lines(IPv6Network), old.subnet_ipv6_cidrs),
-        vpc_ipv4_cidrs=keys.value("vpc-ipv4-cidr-blocks", _lines(IPv4Network), old.vpc_ipv4_cidrs),
-        vpc_ipv6_cidrs=keys.value("vpc-ipv6-cidr-blocks", _lines(IPv6Network), old.vpc_ipv6_cidrs),
+        subnet_ipv6_cidrs=detail("subnet-ipv6-cidr-blocks", _IPV6_NETWORKS, old.subnet_ipv6_cidrs),
+        vpc_ipv4_cidrs=detail("vpc-ipv4-cidr-blocks", _IPV4_NETWORKS, old.vpc_ipv4_cidrs),
+        vpc_ipv6_cidrs=detail("vpc-ipv6-cidr-blocks", _IPV6_NETWORKS, old.vpc_ipv6_cidrs),
     )
+
+
+def without_details(eni: Eni) -> Eni:
+    """Return an interface as it was read, without what may change while it is attached, its addresses apart."""
+    due = Unknown(f"it is time to read it of {eni.mac} again")
+    return replace(eni, security_group_ids=due, subnet_ipv6_cidrs=due, vpc_ipv4_cidrs=due, vpc_ipv6_cidrs=due)
 
 
 def unread(mac: str, reason: str) -> Eni:
@@ -131,6 +140,10 @@ class _Keys:
             return Unknown(f"IMDS lists {key} of {self.mac} but does not have it")
         return value if isinstance(value, Unknown) else _parsed(key, value, parse)
 
+    def left_out(self, key: str, _parse: Callable[[str], T], known: T | Unknown | None = None) -> T | Unknown | None:
+        """Return what is known of a key that is not asked for."""
+        return Unknown(f"IMDS has not been asked for {key} of {self.mac} yet") if known is None else known
+
 
 def _parsed(key: str, value: str, parse: Callable[[str], T]) -> T | Unknown:
     try:
@@ -142,6 +155,8 @@ def _parsed(key: str, value: str, parse: Callable[[str], T]) -> T | Unknown:
 def _lines(parse: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     """Return a parser of values that stand one a line; none at all is an answer cut short, not an absence."""
 
+    # Nearly every reading says what the one before it said.
+    @lru_cache(maxsize=256)
     def parse_lines(value: str) -> tuple[T, ...]:
         return tuple(parse(_word(line)) for line in value.split("\n"))
 
@@ -171,3 +186,9 @@ def _eni_id(value: str) -> str:
     if not _ENI_ID.fullmatch(value):
         raise ValueError(value)
     return value
+
+
+_MACS = _lines(lambda line: _mac(line.removesuffix("/")))
+_WORDS = _lines(_word)
+_IPV4S, _IPV6S = _lines(IPv4Address), _lines(IPv6Address)
+_IPV4_NETWORKS, _IPV6_NETWORKS = _lines(IPv4Network), _lines(IPv6Network)

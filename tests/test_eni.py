@@ -75,7 +75,6 @@ def test_everything_is_there() -> None:
                 network_card=None,
                 owner_id="123456789012",
                 subnet_id="subnet-0aa",
-                vpc_id="vpc-0aa",
                 security_group_ids=("sg-0a", "sg-0b"),
                 ipv4s=(IPv4Address("10.0.0.4"), IPv4Address("10.0.0.5")),
                 ipv6s=(IPv6Address("2600:1f16:67f:f201::1"),),

@@ -48,11 +48,10 @@ class Imds:
 
     def __init__(self, addresses: Sequence[Address], *, deadline: float = BOOT_DEADLINE) -> None:
         self.counters = Counters()
-        # How far the node's clock was ahead of the service's at its last answer; None where it has told no time.
-        self.clock_ahead: timedelta | None = None
         self._deadline = deadline
         self._transport = Transport(addresses)
         self._session = imdsv2.Session(time.monotonic)
+        self._told: tuple[str | None, float] = (None, 0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +62,12 @@ class Imds:
     def close(self) -> None:
         """Close the connection; the client can go on being used."""
         self._transport.close()
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """Return how far the node's clock was ahead of the service's at its last answer; None where it told no time."""
+        date, now = self._told
+        return clock.ahead(date, datetime.fromtimestamp(now, UTC))
 
     def while_waiting(self, call: Callable[[], object]) -> None:
         """Have this called again and again while an answer is waited for: there may be other things to do."""
@@ -169,7 +174,7 @@ class Imds:
             raise
         self.counters.statuses[answer.status] = self.counters.statuses.get(answer.status, 0) + 1
         self.counters.last_latency = time.monotonic() - started
-        self.clock_ahead = clock.ahead(answer.headers.get("date"), datetime.now(UTC))
+        self._told = (answer.headers.get("date"), time.time())
         return answer
 
 

@@ -1,7 +1,6 @@
 """HTTP to the metadata service: one kept connection, no proxy, no redirect, bounded answers."""
 
 import contextlib
-import http.client
 import select
 import socket
 import time
@@ -9,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from agent.errors import TemporaryError
 from agent.host.dial import PATIENCE, Address, Race
-from agent.imdsv2 import BODY_LIMIT, TOKEN_PATH, Answer, Request
+from agent.http_answer import BrokenAnswerError, Incoming
+from agent.imdsv2 import TOKEN_PATH, Answer, Request
 
 _CHUNK = 1 << 16
 _HOP_LIMIT_HINT = (
@@ -45,12 +45,12 @@ class Transport:
         connection, self._kept = self._kept, None
         address = self._addresses[0]
         try:
-            connection.settimeout(within)
-            connection.sendall(request.encode(str(address)))
-            return self._receive(connection, address, request.method, within)
+            # Far smaller than an empty send buffer: it goes whole or not at all.
+            connection.send(request.encode(str(address)))
+            return self._receive(connection, address, within)
         except TimeoutError as error:
             raise _silent(request, [f"{address}: no answer within {within:.3g} s"]) from error
-        except (OSError, http.client.HTTPException):
+        except (OSError, BrokenAnswerError):
             return None
         finally:
             if self._kept is not connection:
@@ -62,8 +62,8 @@ class Transport:
         with contextlib.closing(race.answering()) as answering:
             for address, connection in answering:
                 try:
-                    answer = self._receive(connection, address, request.method, within)
-                except (OSError, http.client.HTTPException) as error:
+                    answer = self._receive(connection, address, within)
+                except (OSError, BrokenAnswerError) as error:
                     race.failures.append(f"{address}: {str(error) or type(error).__name__}")
                     continue
                 finally:
@@ -76,35 +76,21 @@ class Transport:
             return unsettled
         raise _silent(request, race.failures) if race.silent else _unreachable(race.failures)
 
-    def _receive(self, connection: socket.socket, address: Address, method: str, within: float) -> Answer:
+    def _receive(self, connection: socket.socket, address: Address, within: float) -> Answer:
         """Read one answer, and keep the connection where both sides can use it again."""
-        deadline = time.monotonic() + within
-        connection.settimeout(within)
-        while not select.select([connection], [], [], min(PATIENCE, within))[0]:
-            if time.monotonic() >= deadline:
+        incoming, deadline = Incoming(), time.monotonic() + within
+        answer = None
+        while answer is None:
+            if select.select([connection], [], [], min(PATIENCE, within))[0]:
+                answer = incoming.feed(connection.recv(_CHUNK))
+            else:
+                self.meanwhile()
+            if answer is None and time.monotonic() >= deadline:
                 raise TimeoutError
-            self.meanwhile()
-        answer, reusable = _read_answer(connection, method, deadline)
         if answer.settles:
             self._addresses.sort(key=lambda each: each != address)
-            self._kept = connection if reusable else None
+            self._kept = connection if incoming.reusable else None
         return answer
-
-
-def _read_answer(connection: socket.socket, method: str, deadline: float) -> tuple[Answer, bool]:
-    with http.client.HTTPResponse(connection, method=method) as response:
-        response.begin()
-        body = bytearray()
-        while chunk := response.read(_CHUNK):
-            body += chunk
-            if len(body) > BODY_LIMIT:
-                raise http.client.HTTPException(f"an answer of more than {BODY_LIMIT} bytes")
-            if time.monotonic() > deadline:
-                raise TimeoutError
-        if response.length:
-            raise http.client.IncompleteRead(b"", response.length)
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, bytes(body)), not response.will_close
 
 
 def _silent(request: Request, failures: Sequence[str]) -> TemporaryError:

@@ -44,13 +44,13 @@ def apply_sysctl(key: str, value: str, *, folder: Path = _SYSCTLS) -> bool:
     return _apply(_file(folder, key), value)
 
 
-def _file(folder: Path, key: str) -> Path:
+def _file(folder: Path, key: str) -> str:
     """Return a key's file: as in sysctl.d(5) a slash in a key of dots stands for a dot, as names of links may have."""
-    return folder / key.translate(_EXCHANGED)
+    return f"{folder}/{key.translate(_EXCHANGED)}"
 
 
-def _read(file: Path) -> str | None:
-    # Dozens are read every few seconds; a text file object takes most of the time that it is read through.
+def _read(file: str) -> str | None:
+    # Dozens are read every few seconds; a Path and a text file object take most of the time that it is read through.
     try:
         handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -61,11 +61,12 @@ def _read(file: Path) -> str | None:
         os.close(handle)
 
 
-def _apply(file: Path, value: str) -> bool:
+def _apply(file: str, value: str) -> bool:
+    path = Path(file)
     try:
-        if file.read_text().split() == value.split():
+        if path.read_text().split() == value.split():
             return False
-        file.write_text(f"{value}\n")
+        path.write_text(f"{value}\n")
     except OSError as error:
         message = f"cannot set {file} to {value}: {os.strerror(error.errno or 0)}"
         raise FailedError(message, hint="run as root, in a unit with ProtectKernelTunables=no") from error

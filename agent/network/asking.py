@@ -8,7 +8,7 @@ from agent.eni import Eni
 from agent.model import Unknown
 from agent.network import records
 from agent.network.memory import learn
-from agent.network.polling import FULL, LISTING, STEADY, Schedule, Turn, steady, waiting, wavering
+from agent.network.polling import DETAILS, FULL, LISTING, STEADY, Schedule, Turn, steady, waiting, wavering
 from agent.network.records import Node
 from agent.rtnl import Link
 
@@ -33,14 +33,19 @@ class Reading:
 class Asker:
     """Who is asked for when; `look` begins a series of reads that belong together, `jitter` spreads a period.
 
+    `in_haste`: of an ENI that is not complete only what its configuration takes is read, the rest afterwards.
     Reading and learning are apart: while an answer is waited for passes are made, and they know of what has changed.
     """
 
-    def __init__(self, look: Callable[[], eni.Lookup], jitter: Callable[[float], float]) -> None:
+    def __init__(
+        self, look: Callable[[], eni.Lookup], jitter: Callable[[float], float], *, in_haste: bool = True
+    ) -> None:
         self.schedule = Schedule()
         self._look = look
         self._jitter = jitter
+        self._in_haste = in_haste
         self._full: dict[str, float] = {}
+        self._details: dict[str, float] = {}
         self._strangers: frozenset[int] = frozenset()
 
     def read_listing(self) -> Listing:
@@ -65,12 +70,15 @@ class Asker:
         return node
 
     def read_eni(self, node: Node, mac: str, now: float) -> Reading:
-        """Read one ENI: all of it now and then, else its addresses and what is not known yet."""
-        turn = self.schedule.turns[mac]
-        is_full = now - self._full.get(mac, -FULL) >= FULL
-        if is_full:
-            self._full[mac] = now
-        return Reading(eni.read_eni(mac, self._look(), None if is_full else node.records[mac].memory.seen), turn)
+        """Read one ENI: its addresses and what is not known yet, now and then its details, and seldom all of it."""
+        turn, record = self.schedule.turns[mac], node.records[mac]
+        details = record.complete is not None or not self._in_haste
+        before: eni.Eni | None = record.memory.seen
+        if self._is_due(self._full, mac, FULL, now):
+            before = None
+        elif details and self._is_due(self._details, mac, DETAILS, now):
+            before = eni.without_details(record.memory.seen)
+        return Reading(eni.read_eni(mac, self._look(), before, details=details), turn)
 
     def learn_eni(self, node: Node, reading: Reading, now: float) -> Node:
         """Return the node with what was read."""
@@ -100,6 +108,14 @@ class Asker:
             self.schedule = self.schedule.hurried(LISTING, now)
         self._strangers = strangers
         self.schedule = self.schedule.of(node.records)
+
+    @staticmethod
+    def _is_due(last: dict[str, float], mac: str, period: float, now: float) -> bool:
+        """Whether a period has passed since this was true; a new one begins where it has."""
+        is_due = now - last.get(mac, -period) >= period
+        if is_due:
+            last[mac] = now
+        return is_due
 
     def _take(self, key: str, before: Turn, turn: Turn) -> None:
         """Give the next turn, unless something has happened during the last one that asks for a look at once."""

@@ -76,7 +76,7 @@ def desired_state(tree: Path, *, pod_subnet_mode: bool) -> str:
 
 
 def _once(host: Host) -> None:
-    room, now = _Room(host), time.monotonic()
+    room, now = _Room(host, in_haste=False), time.monotonic()
     while room.asker.schedule.due(now):
         # There is no later look at what may come late: what IMDS says now is taken for all of it.
         room.ask(now, patience=memory.CARD_SETTLES_ELSEWHERE)
@@ -111,9 +111,9 @@ def _serve(host: Host) -> None:
 class _Room:
     """What is kept from pass to pass, and the pass itself."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, *, in_haste: bool = True) -> None:
         before = snapshot.parsed(files.read_text(host.state, limit=_SNAPSHOT_LIMIT))
-        self.asker = Asker(lambda: host.metadata.lookup(within=_ANSWER_WITHIN), loop.jittered)
+        self.asker = Asker(lambda: host.metadata.lookup(within=_ANSWER_WITHIN), loop.jittered, in_haste=in_haste)
         self.report = report.NOTHING_YET
         self._host = host
         self._node = restore.node(before, host.boot_id)

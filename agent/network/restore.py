@@ -58,7 +58,6 @@ def _eni(entry: Mapping[str, Any], snapshot: Snapshot) -> Eni:
         network_card=_or(entry["networkCard"], absent),
         owner_id=entry["ownerId"] or absent,
         subnet_id=entry["subnetId"] or absent,
-        vpc_id=_NOT_READ,
         security_group_ids=tuple(entry["securityGroupIds"]) or absent,
         ipv4s=_all(IPv4Address, [entry["eniIPv4"], *entry["secondaryIPv4s"]]) or absent,
         ipv6s=_all(IPv6Address, [entry["eniIPv6"], *entry["secondaryIPv6s"]]) or absent,

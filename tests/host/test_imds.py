@@ -355,7 +355,7 @@ class TestInterfaces:
             ("eni-0123456789abcdef1", 1),
         ]
         assert tree.primary_mac == "02:00:00:00:00:01"
-        assert len(metadata.requests) == 1 + 2 + 2 + 6 + 5  # the token, mac and macs/, two listings, their keys
+        assert len(metadata.requests) == 1 + 2 + 2 + 5 + 4  # the token, mac and macs/, two listings, their keys
 
     @pytest.mark.parametrize("fault", [Fault(status=503), Fault(hang=True), Fault(empty=True), Fault(status=404)])
     def test_a_key_that_fails_is_unknown_and_alone(self, client: Imds, metadata: Metadata, fault: Fault) -> None:

@@ -9,7 +9,7 @@ from agent.model import Unknown
 from agent.network import records
 from agent.network.asking import Asker
 from agent.network.memory import AGREE_AFTER
-from agent.network.polling import FULL, LISTING, STEADY
+from agent.network.polling import DETAILS, FULL, LISTING, STEADY
 from agent.network.records import Node
 
 UP = replace(ETH1, up=True)
@@ -32,6 +32,7 @@ class Imds:
                 "subnet-id": "subnet-0a",
                 "subnet-ipv4-cidr-block": "10.0.0.0/24",
                 "vpc-id": "vpc-0a",
+                "vpc-ipv4-cidr-blocks": "10.0.0.0/16",
             }
             self.tree |= {f"{MACS}{mac}/{key}": value for key, value in values.items()}
 
@@ -51,13 +52,13 @@ def read(asker: Asker, node: Node, mac: str, now: float) -> Node:
     return asker.learn_eni(node, asker.read_eni(node, mac, now), now)
 
 
-def asker_of(imds: Imds) -> Asker:
-    return Asker(lambda: imds.look, lambda seconds: seconds)
+def asker_of(imds: Imds, *, in_haste: bool = True) -> Asker:
+    return Asker(lambda: imds.look, lambda seconds: seconds, in_haste=in_haste)
 
 
 def test_all_of_an_eni_is_read_at_first_and_then_its_addresses() -> None:
     imds = Imds()
-    asker = asker_of(imds)
+    asker = asker_of(imds, in_haste=False)
     node = listed(asker)
     assert asker.schedule.due(0.0) == (SECONDARY_MAC, PRIMARY_MAC)
     imds.asked.clear()
@@ -65,10 +66,32 @@ def test_all_of_an_eni_is_read_at_first_and_then_its_addresses() -> None:
     assert f"{SECONDARY_MAC}/interface-id" in imds.asked
     imds.asked.clear()
     node = read(asker, node, SECONDARY_MAC, 8.0)
+    imds.asked.clear()
+    node = read(asker, node, SECONDARY_MAC, 16.0)
     assert imds.asked == [f"{SECONDARY_MAC}/", f"{SECONDARY_MAC}/local-ipv4s"]
+    imds.asked.clear()
+    node = read(asker, node, SECONDARY_MAC, 16.0 + DETAILS)
+    assert f"{SECONDARY_MAC}/vpc-ipv4-cidr-blocks" in imds.asked
+    assert f"{SECONDARY_MAC}/interface-id" not in imds.asked
     imds.asked.clear()
     read(asker, node, SECONDARY_MAC, FULL)
     assert f"{SECONDARY_MAC}/interface-id" in imds.asked
+
+
+def test_what_the_kernel_does_not_need_is_read_once_an_eni_is_complete() -> None:
+    imds = Imds()
+    asker = asker_of(imds)
+    node = read(asker, listed(asker), SECONDARY_MAC, 0.0)
+    details = {f"{SECONDARY_MAC}/subnet-id", f"{SECONDARY_MAC}/vpc-ipv4-cidr-blocks"}
+    assert f"{SECONDARY_MAC}/device-number" in imds.asked
+    assert not details & set(imds.asked)
+    assert isinstance(node.records[SECONDARY_MAC].memory.eni.subnet_id, Unknown)
+    node = node.with_record(SECONDARY_MAC, replace(node.records[SECONDARY_MAC], complete=0.1))
+    imds.asked.clear()
+    node = read(asker, node, SECONDARY_MAC, 1.5)
+    assert details <= set(imds.asked)
+    assert f"{SECONDARY_MAC}/device-number" not in imds.asked
+    assert node.records[SECONDARY_MAC].memory.eni.subnet_id == "subnet-0a"
 
 
 def test_what_is_said_once_is_asked_again_soon_and_then_seldom() -> None:

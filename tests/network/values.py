@@ -19,7 +19,6 @@ PRIMARY = Eni(
     network_card=0,
     owner_id="123456789012",
     subnet_id="subnet-0a",
-    vpc_id="vpc-0a",
     security_group_ids=("sg-0a",),
     ipv4s=(IPv4Address("10.0.0.4"),),
     ipv6s=None,
