@@ -1,20 +1,20 @@
 """How far this node's clock is off, by the Date header of servers that it talks to anyway."""
 
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 # AWS refuses a request, and so a node's token, whose time differs from its own by more.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 TOLERANCE = timedelta(minutes=5)
+# The one form in which servers send it (RFC 9110, 5.6.7).
+_FORM = "%a, %d %b %Y %H:%M:%S GMT"
 
 
 def ahead(date: str | None, now: datetime) -> timedelta | None:
     """Return how far `now` is ahead of a Date header, negative where it is behind; None where there is no date."""
     try:
-        told = parsedate_to_datetime(date or "")
+        return now - datetime.strptime(date or "", _FORM).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return now - (told if told.tzinfo else told.replace(tzinfo=UTC))
 
 
 def is_wrong(off: timedelta | None) -> bool:

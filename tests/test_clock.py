@@ -12,8 +12,8 @@ NOW = datetime(2026, 11, 22, 15, 0, 0, tzinfo=UTC)
     [
         ("Sun, 22 Nov 2026 15:00:00 GMT", timedelta(0)),
         ("Sun, 22 Nov 2026 14:50:00 GMT", timedelta(minutes=10)),
-        ("Sun, 22 Nov 2026 15:00:00 -0000", timedelta(0)),
-        ("Thu, 01 Jan 1970 00:00:00 +0100", NOW - datetime(1969, 12, 31, 23, tzinfo=UTC)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", NOW - datetime(1970, 1, 1, tzinfo=UTC)),
+        ("Sun, 22 Nov 2026 15:00:00 +0100", None),
         (None, None),
         ("", None),
         ("yesterday", None),
