@@ -19,6 +19,8 @@ def test_a_restart_writes_nothing(tmp_path: Path) -> None:
         with running(node):
             for card in CARDS:
                 node.wait_for(card)
+                # What the kernel does not need is read afterwards.
+                node.wait_until(lambda card=card: node.entry(card)["subnetId"], "its details are read")
         node.news.settle()
         generation = node.snapshot()["generation"]
         with running(node) as daemon:
