@@ -96,7 +96,8 @@ def contents(made: Made) -> dict[str, object]:
     """Return the details of a message that describe a bundle."""
     more = len(made.failed) - _MOST_NAMES
     failed = ",".join(made.failed[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-    return {"failed": failed, "outputs": made.outputs, "bytes": made.size, "sha256": made.sha256}
+    # The names come last: they may be long, and what is beyond the limit is cut.
+    return {"outputs": made.outputs, "bytes": made.size, "sha256": made.sha256, "failed": failed}
 
 
 def running(kind: str, capture: Run) -> dict[str, Any]:
