@@ -47,10 +47,15 @@ def ip(*arguments: str) -> list[object]:
 
 
 def usage(path: Path) -> Usage | None:
-    """Return the usage of the file system at `path`, or None where there is no such path."""
+    """Return the usage of the file system at `path`, or None where there is none that could ever have space.
+
+    An image's own file system is full from its first day; it is what is seen before the data volume is mounted.
+    """
     try:
         seen = os.statvfs(path)
     except OSError:
+        return None
+    if seen.f_flag & os.ST_RDONLY and not seen.f_bfree:
         return None
     return Usage(seen.f_blocks * seen.f_frsize, seen.f_bavail * seen.f_frsize, seen.f_files, seen.f_favail)
 

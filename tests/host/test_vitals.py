@@ -3,8 +3,12 @@
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from agent.host import vitals
 
@@ -22,6 +26,23 @@ def test_usage_is_that_of_the_file_system(tmp_path: Path) -> None:
     assert seen is not None
     assert 0 <= seen.free <= seen.size
     assert vitals.usage(tmp_path / "absent") is None
+
+
+@pytest.mark.netns
+def test_a_file_system_that_nothing_can_be_written_to_has_no_usage(tmp_path: Path) -> None:
+    """A small tmpfs, full and then read-only, stands for the image's squashfs."""
+    script = """
+        look() { "$2" -c 'import sys; from agent.host import vitals; print(vitals.usage(sys.argv[1]))' "$1"; }
+        mount -t tmpfs -o size=4k none "$1"
+        head -c 4096 /dev/zero > "$1/file"
+        look "$1" "$2"
+        mount -o remount,ro "$1"
+        look "$1" "$2"
+    """
+    argv = ["unshare", "--mount", "sh", "-ec", script, "sh", str(tmp_path), sys.executable]
+    full, image = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert "free=0" in full
+    assert image == "None"
 
 
 def test_capacity_has_room_for_this_process() -> None:
