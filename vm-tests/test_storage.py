@@ -53,7 +53,8 @@ def test_karpenter_s_commands_make_an_array_of_the_instance_store(node: Node) ->
             300,
         )
         try:
-            assert guest.status(node, "instance-store")["state"] == "ok"
+            found = guest.status(node, "instance-store")
+            assert found["state"] == "ok", found["message"]
             assert guest.run(node, "findmnt -no FSTYPE,LABEL /mnt/.ephemeral").split() == ["xfs", "node-local"]
             assert "raid0" in guest.run(node, "cat /proc/mdstat")
             guest.run(node, "touch /mnt/a/kept && test -e /mnt/.ephemeral/a/kept")
