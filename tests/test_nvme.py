@@ -1,4 +1,4 @@
-"""Identify pages as EC2's controllers give them, laid out by the specification and by ebsnvme-id."""
+"""Identify pages of EC2 controllers: the fields and the vendor bytes that `nvme id-ctrl -v` printed on instances."""
 
 import pytest
 from hypothesis import given
@@ -10,11 +10,20 @@ from agent.nvme import Controller
 AMAZON = 0x1D0F
 EBS = "Amazon Elastic Block Store"
 INSTANCE_STORE = "Amazon EC2 NVMe Instance Storage"
+# What was printed of an EBS volume: rab, ieee, mdts, frmw, npss, avscc, sqes, cqes, nn and vwc, by their places.
+RECORDED = {72: "20", 73: "a002dc", 77: "06", 260: "03", 263: "01", 264: "01", 512: "6644", 516: "01000000", 525: "01"}
+# The vendor's part as it was dumped: /dev/sdj of the EBS user guide, attached by hand; sda1, a root volume; ephemeral0.
+ATTACHED = bytes.fromhex("2f 64 65 76 2f 73 64 6a" + "20" * 24)
+AT_LAUNCH = bytes.fromhex("73 64 61 31" + "20" * 28)
+LOCAL = bytes.fromhex("65 70 68 65 6d 65 72 61 6c 30 3a 73 64 68" + "00" * 18)
 
 
 def page(vendor: int, serial: str, model: str, name: bytes) -> bytes:
     """Lay an identify page out: text is padded with spaces, EC2's own field sometimes with NULs."""
     whole = bytearray(nvme.PAGE_BYTES)
+    for place, recorded in RECORDED.items():
+        value = bytes.fromhex(recorded)
+        whole[place : place + len(value)] = value
     whole[0:4] = vendor.to_bytes(2, "little") * 2
     whole[4:24] = serial.ljust(20).encode()
     whole[24:64] = model.ljust(40).encode()
@@ -26,6 +35,9 @@ def page(vendor: int, serial: str, model: str, name: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("serial", "model", "written", "name"),
     [
+        ("vol0123456789abcdef0", EBS, ATTACHED, "xvdj"),
+        ("vol0123456789abcdef0", EBS, AT_LAUNCH, "xvda1"),
+        ("AWS1A2B3C4D5E6F70819", INSTANCE_STORE, LOCAL, "xvdh"),
         ("vol0123456789abcdef0", EBS, b"/dev/xvdb".ljust(32), "xvdb"),
         ("vol0123456789abcdef0", EBS, b"xvdb".ljust(32, b"\0"), "xvdb"),
         ("vol0123456789abcdef0", EBS, b"/dev/sda1".ljust(32), "xvda1"),
