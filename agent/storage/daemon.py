@@ -85,8 +85,7 @@ def _make(wish: Wish, target: Target, root: Path) -> None:
     device = files.below(root, target.device)
     members = [_device(disk, root) for disk in target.members]
     if target.device == instance_store.ARRAY:
-        for module in ("md_mod", wish.strategy.lower()):
-            systemd.start(f"modprobe@{module}.service")
+        systemd.start(f"modprobe@{wish.strategy.lower()}.service")
         if target.is_there:
             blockdev.assemble_array(device, members)
         else:
