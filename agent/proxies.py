@@ -9,15 +9,25 @@ from urllib.parse import unquote, urlsplit
 from agent.errors import SettingsError
 
 _HINT = "see settings.network.https-proxy"
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy that opens tunnels; `authorization` is what it wants to see of us, and secret."""
+    """An HTTP proxy that opens tunnels; `authorization` is what it wants to see of us, and secret.
+
+    `secured`: it wants to be spoken to by TLS itself.
+    """
 
     host: str
     port: int
     authorization: str = field(default="", repr=False)
+    secured: bool = False
+
+    def tunnel(self, authority: str) -> bytes:
+        """Return the request for a tunnel to a host and port (RFC 9110, 9.3.6)."""
+        wanted = [f"Proxy-Authorization: {self.authorization}"] if self.authorization else []
+        return "\r\n".join([f"CONNECT {authority} HTTP/1.1", f"Host: {authority}", *wanted, "", ""]).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,24 @@ class Proxies:
         """Return the proxy for a host, or None where it is reached directly."""
         if not self.url or any(_matches(entry, host.lower(), port) for entry in self.direct):
             return None
-        return _proxy(self.url)
+        found = read(self.url)
+        if found.secured:
+            # The tunnel itself is encrypted from here to S3; only the proxy's own name and password would gain.
+            raise SettingsError("uploads go through a proxy with an http:// URL only", hint=_HINT)
+        return found
+
+
+def read(text: str) -> Proxy:
+    """Read the URL of a proxy, which may be without its scheme; SettingsError where it is none."""
+    try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise SettingsError("the proxy's URL cannot be read", hint=_HINT) from error
+    if url.scheme not in _PORTS or not host:
+        raise SettingsError("the proxy's URL is neither of http:// nor of https://", hint=_HINT)
+    authorization = _authorization(url.username, url.password)
+    return Proxy(host, port or _PORTS[url.scheme], authorization, secured=url.scheme == "https")
 
 
 def parse(text: str) -> Proxies:
@@ -47,18 +74,6 @@ def _split(line: str) -> tuple[str, str, str]:
 
 def _first(pairs: Mapping[str, str], *names: str) -> str:
     return next((pairs[name] for name in names if pairs.get(name)), "")
-
-
-def _proxy(text: str) -> Proxy:
-    try:
-        url = urlsplit(text if "://" in text else f"http://{text}")
-        host, port = url.hostname, url.port
-    except ValueError as error:
-        raise SettingsError("the proxy's URL cannot be read", hint=_HINT) from error
-    if url.scheme != "http" or not host:
-        # The tunnel itself is encrypted from here to S3; only the proxy's own name and password would gain.
-        raise SettingsError("uploads go through a proxy with an http:// URL only", hint=_HINT)
-    return Proxy(host, port or 80, _authorization(url.username, url.password))
 
 
 def _authorization(user: str | None, password: str | None) -> str:

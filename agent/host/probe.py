@@ -1,6 +1,5 @@
 """The network as the doctor asks it: name resolution, TCP and TLS, each within a bound."""
 
-import base64
 import errno
 import os
 import re
@@ -8,17 +7,17 @@ import socket
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from agent.errors import FailedError
+from agent import proxies
+from agent.errors import FailedError, SettingsError
 from agent.host import tls
 from agent.host.pool import Pool
+from agent.proxies import Proxy
 
 SECONDS = 2.0
 # An EKS endpoint has two or three addresses in each family; the first of each few are enough to tell.
 _ADDRESSES = 4
 
-_HTTP, _HTTPS = 80, 443
 _ANSWER = 4096
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 
@@ -86,27 +85,22 @@ def handshake(address: str, port: int, host: str, ca: Path, *, seconds: float = 
         raise ProbeError("protocol", f"no TLS with {host}: {error.strerror or error}") from error
 
 
-def through_proxy(proxy: str, target: str, *, seconds: float = SECONDS) -> tuple[str, int]:
+def through_proxy(url: str, target: str, *, seconds: float = SECONDS) -> tuple[str, int]:
     """Ask an HTTP proxy for a tunnel; return its address without credentials, and the status that it answers."""
-    url = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
     try:
-        host, port = url.hostname or "", url.port or (_HTTPS if url.scheme == "https" else _HTTP)
-    except ValueError as error:
-        raise ProbeError("settings", "the proxy's port is no number") from error
-    address = f"{_bracketed(host)}:{port}"
-    words = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
-    if url.username is not None:
-        pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
-        words.append(f"Proxy-Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
+        proxy = proxies.read(url)
+    except SettingsError as error:
+        raise ProbeError("settings", error.message) from error
+    address = f"{_bracketed(proxy.host)}:{proxy.port}"
     try:
         with (
-            socket.create_connection((host, port), timeout=seconds) as plain,
-            _secured(plain, url.scheme, host) as link,
+            socket.create_connection((proxy.host, proxy.port), timeout=seconds) as plain,
+            _spoken(plain, proxy) as link,
         ):
-            link.sendall("\r\n".join([*words, "", ""]).encode())
+            link.sendall(proxy.tunnel(target))
             answer = link.recv(_ANSWER)
     except socket.gaierror as error:
-        raise ProbeError("name", f"the proxy {host} does not resolve ({error.strerror})") from error
+        raise ProbeError("name", f"the proxy {proxy.host} does not resolve ({error.strerror})") from error
     except ssl.SSLError as error:
         raise ProbeError("protocol", f"no TLS with the proxy {address}: {error.reason}") from error
     except OSError as error:
@@ -117,9 +111,9 @@ def through_proxy(proxy: str, target: str, *, seconds: float = SECONDS) -> tuple
     return address, int(found[1])
 
 
-def _secured(plain: socket.socket, scheme: str, host: str) -> socket.socket:
+def _spoken(plain: socket.socket, proxy: Proxy) -> socket.socket:
     # Whether the proxy is trusted is for those to say who use it; this only asks whether it serves.
-    return tls.trusting_anybody().wrap_socket(plain, server_hostname=host) if scheme == "https" else plain
+    return tls.trusting_anybody().wrap_socket(plain, server_hostname=proxy.host) if proxy.secured else plain
 
 
 def _refusal(target: str, error: OSError, seconds: float) -> ProbeError:

@@ -216,9 +216,8 @@ def _tunnel(bare: socket.socket, proxy: Proxy, address: tuple[str, int], waits: 
     """Have the proxy open a tunnel to the host (RFC 9110, 9.3.6); TLS begins only after its answer."""
     host, port = address
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    wanted = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
     link = Link(bare, (proxy.host, proxy.port), waits)
-    link.send(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{wanted}\r\n".encode())
+    link.send(proxy.tunnel(authority))
     status = _status(_head(link))
     if 200 <= status < 300:
         return
