@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from diagnostics_ground import Ground, standing
-from world import World
+from world import World, ownership, pki, sts
 from world.node import Node
+from world.ownership import Home
+from world.region import Region
 
 READY_SECONDS = 600.0
 
@@ -53,6 +55,21 @@ def node(world: World) -> Node:
     made = world.launch()
     made.wait_ready(READY_SECONDS)
     return made
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    """What a region of a test's own is made in: processes, namespaces and files that end with it."""
+    home = ownership.claim()
+    yield home
+    ownership.release(home)
+
+
+@pytest.fixture(scope="module")
+def region(home: Home) -> Iterator[Region]:
+    """A region without a cluster."""
+    with Region(home, pki.authority("public").server("sts", names=[sts.HOST])) as region:
+        yield region
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from network.behaviour import kernel
 from network.behaviour.ground import Daemon, Ground, running
 
 from outside import ADDRESSES, answering
-from world import namespaces, ownership, pki, sts
+from world import namespaces
 from world.eni import MTU, Eni
 from world.listener import listen
 from world.ownership import Home
@@ -22,19 +22,6 @@ from world.waiting import until
 pytestmark = pytest.mark.netns
 
 PATIENCE = 20.0
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    home = ownership.claim()
-    yield home
-    ownership.release(home)
-
-
-@pytest.fixture(scope="module")
-def region(home: Home) -> Iterator[Region]:
-    with Region(home, pki.authority("public").server("sts", names=[sts.HOST])) as region:
-        yield region
 
 
 @pytest.fixture(scope="module")

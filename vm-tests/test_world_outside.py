@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import pytest
 
 import played
-from world import ec2, namespaces, oci, ownership, pki, proxy, registry, sts
+from world import ec2, namespaces, oci, pki, proxy, registry, sts
 from world.clock import ADDRESSES
 from world.outside import PROXY, REGISTRY, Outside
 from world.ownership import Home
@@ -28,13 +28,6 @@ pytestmark = pytest.mark.netns
 RESOLVER = "10.0.0.2"
 # Seconds from NTP's epoch, 1900, to Unix's: RFC 5905, figure 4.
 EPOCH = 2_208_988_800
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    home = ownership.claim()
-    yield home
-    ownership.release(home)
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 import played
-from world import namespaces, ownership, pki, sts
+from world import namespaces
 from world.listener import listen
 from world.machines import interface_path
 from world.ownership import Home
@@ -21,19 +20,6 @@ pytestmark = pytest.mark.netns
 CONTROL_PLANE, CONTROL_PLANE6 = "10.0.0.10", "2001:db8:ec2::10"
 ENDPOINTS = ["169.254.169.254", "fd00:ec2::254"]
 FOREIGN = "10.0.7.7"
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    home = ownership.claim()
-    yield home
-    ownership.release(home)
-
-
-@pytest.fixture(scope="module")
-def region(home: Home) -> Iterator[Region]:
-    with Region(home, pki.authority("public").server("sts", names=[sts.HOST])) as region:
-        yield region
 
 
 @pytest.fixture(scope="module")
