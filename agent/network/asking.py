@@ -8,7 +8,7 @@ from agent.eni import Eni
 from agent.model import Unknown
 from agent.network import records
 from agent.network.memory import learn
-from agent.network.polling import DETAILS, FULL, LISTING, STEADY, Schedule, Turn, steady, waiting, wavering
+from agent.network.polling import DETAILS, FULL, LISTING, NEW_FOR, STEADY, Schedule, Turn, steady, waiting, wavering
 from agent.network.records import Node
 from agent.rtnl import Link
 
@@ -74,7 +74,8 @@ class Asker:
         turn, record = self.schedule.turns[mac], node.records[mac]
         details = record.complete is not None or not self._in_haste
         before: eni.Eni | None = record.memory.seen
-        if self._is_due(self._full, mac, FULL, now):
+        is_new = now - record.memory.first < NEW_FOR
+        if self._is_due(self._full, mac, DETAILS if is_new else FULL, now):
             before = None
         elif details and self._is_due(self._details, mac, DETAILS, now):
             before = eni.without_details(record.memory.seen)

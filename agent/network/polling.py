@@ -11,9 +11,10 @@ _FIRST = (0.05, 0.1, 0.2)
 _LADDER = ((5.0, 0.25), (60.0, 1.0))
 _LATE = 5.0
 STEADY = 10.0
-# Security groups and the blocks of subnet and VPC change rarely; the rest cannot while the ENI is attached, and is read
-# again all the same, as IMDS was seen to be wrong at first.
+# Security groups and the blocks of subnet and VPC change rarely. The rest cannot while the ENI is attached, but IMDS
+# was seen to be wrong at first: of one that is new all is read again.
 DETAILS, FULL = 60.0, 600.0
+NEW_FOR = 120.0
 KICKED, KICKED_FOR = 1.0, 30.0
 # An ENI may send 1024 packets a second to the link-local services, DNS among them; a request takes about four.
 REQUESTS_A_SECOND = 100.0

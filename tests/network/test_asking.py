@@ -9,7 +9,7 @@ from agent.model import Unknown
 from agent.network import records
 from agent.network.asking import Asker
 from agent.network.memory import AGREE_AFTER
-from agent.network.polling import DETAILS, FULL, LISTING, STEADY
+from agent.network.polling import DETAILS, FULL, LISTING, NEW_FOR, STEADY
 from agent.network.records import Node
 
 UP = replace(ETH1, up=True)
@@ -70,11 +70,14 @@ def test_all_of_an_eni_is_read_at_first_and_then_its_addresses() -> None:
     node = read(asker, node, SECONDARY_MAC, 16.0)
     assert imds.asked == [f"{SECONDARY_MAC}/", f"{SECONDARY_MAC}/local-ipv4s"]
     imds.asked.clear()
-    node = read(asker, node, SECONDARY_MAC, 16.0 + DETAILS)
+    node = read(asker, node, SECONDARY_MAC, DETAILS)
+    assert f"{SECONDARY_MAC}/interface-id" in imds.asked, "IMDS may have been wrong at first"
+    imds.asked.clear()
+    node = read(asker, node, SECONDARY_MAC, NEW_FOR + DETAILS)
     assert f"{SECONDARY_MAC}/vpc-ipv4-cidr-blocks" in imds.asked
     assert f"{SECONDARY_MAC}/interface-id" not in imds.asked
     imds.asked.clear()
-    read(asker, node, SECONDARY_MAC, FULL)
+    read(asker, node, SECONDARY_MAC, DETAILS + FULL)
     assert f"{SECONDARY_MAC}/interface-id" in imds.asked
 
 
