@@ -28,7 +28,12 @@ _SILENT = {"FAILED", "INCOMPLETE"}
 # kubelet's klog: severity, month and day, time, thread, file; then what it says.
 _KLOG = re.compile(r"\b[EF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \S+\] (.*)")
 _COMPLAINT = re.compile(r"\berr(or)?=|\blevel=(error|fatal)\b|\b[Ff]ailed\b|\b[Ee]rror:|\bfatal\b|\bpanic\b")
-_PULL = re.compile(r'(?:PullImage|[Ff]ailed to pull image) \\?"(?P<image>[^"\\]+)\\?"(?P<rest>.*)')
+# What containerd and kubelet say of a pull: that it failed, or (containerd alone) that it is done. That it begins says
+# containerd too, in the same words but for their end.
+_PULL = re.compile(
+    r'PullImage \\?"(?P<image>[^"\\]+)\\?" (?:failed(?P<rest>.*)|(?P<done>returns image reference))'
+    r'|[Ff]ailed to pull image \\?"(?P<named>[^"\\]+)\\?"(?P<reason>.*)'
+)
 _PULL_ERROR = re.compile(r'(?:error=|err=|failed: )"?(?P<reason>.*)')
 _KILLED = re.compile(
     r"Out of memory: Killed process \d+ \(([^)]*)\)|Memory cgroup out of memory: Killed process \d+ \("
@@ -178,13 +183,19 @@ def _since(began: object, uptime: float) -> float:
 
 
 def pull_failures(journal: Sequence[str]) -> tuple[PullFailure, ...]:
-    """Return the failed pulls of images that kubelet and containerd tell of, the newest last."""
-    return tuple(_pull_failure(found) for line in journal if (found := _PULL.search(line)))
+    """Return the last failed pull of each image that has not been pulled since, the newest last."""
+    failures: dict[str, PullFailure] = {}
+    for found in filter(None, map(_PULL.search, journal)):
+        image = found["image"] or found["named"]
+        failures.pop(image, None)
+        if not found["done"]:
+            failures[image] = PullFailure(image, _pull_reason(found["rest"] or found["reason"] or ""))
+    return tuple(failures.values())
 
 
-def _pull_failure(found: re.Match[str]) -> PullFailure:
-    reason = _PULL_ERROR.search(found["rest"])
-    return PullFailure(found["image"], (reason["reason"] if reason else found["rest"]).strip(' "'))
+def _pull_reason(said: str) -> str:
+    found = _PULL_ERROR.search(said)
+    return (found["reason"] if found else said).strip(' "')
 
 
 def kernel_news(messages: Sequence[str], records: Sequence[str]) -> KernelNews:

@@ -185,6 +185,19 @@ def test_failed_pulls_are_read_from_the_journal(line: str) -> None:
     assert parsing.pull_failures([line]) == PULLS[line]
 
 
+BEGINS = 'level=info msg="PullImage \\"r.example/app:1\\""'
+FAILS = 'level=error msg="PullImage \\"r.example/app:1\\" failed" error="i/o timeout"'
+ENDS = 'level=info msg="PullImage \\"r.example/app:1\\" returns image reference \\"sha256:0a\\""'
+
+
+def test_a_pull_that_succeeded_has_not_failed() -> None:
+    assert parsing.pull_failures([BEGINS, ENDS]) == ()
+    assert parsing.pull_failures([BEGINS, FAILS, BEGINS, ENDS]) == ()
+    assert parsing.pull_failures([BEGINS, FAILS, FAILS, BEGINS]) == (PullFailure("r.example/app:1", "i/o timeout"),)
+    other = FAILS.replace("app:1", "app:2")
+    assert [each.image for each in parsing.pull_failures([other, FAILS, ENDS])] == ["r.example/app:2"]
+
+
 def test_the_kernels_news() -> None:
     messages = ["[  9.1] Out of memory: Killed process 812 (java) total-vm:1kB", "[ 9.2] eth0: link up"]
     records = ["<6>[ 1.0] x", "Panic#1 Part1\n<0>[ 9.9] Kernel panic - not syncing: sysrq triggered crash\n"]
