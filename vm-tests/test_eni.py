@@ -22,7 +22,7 @@ PATIENCE = 60.0
 @pytest.fixture(scope="module")
 def outside(world: World) -> Iterator[tuple[str, dict[int, int]]]:
     """A host beyond the VPC: its namespace, and the port at which it answers in each family."""
-    netns = world.add_host("outside", *ADDRESSES.values())
+    netns = world.add_host("afar", *ADDRESSES.values())
     with answering(netns) as ports:
         yield netns, ports
 
