@@ -32,6 +32,13 @@ def test_a_bundle_that_is_not_whole_is_success_with_errors() -> None:
     assert report.contents(whole)["failed"] == ""
 
 
+def test_long_names_of_failed_outputs_cost_no_other_detail() -> None:
+    made = Made(1, "ab" * 32, 9, tuple(f"{number}{'x' * 300}" for number in range(5)))
+    text = report.message("head", report.contents(made))
+    assert f"; sha256={made.sha256}; failed=0xxx" in text
+    assert len(text.encode()) == 1024
+
+
 def test_the_entries_have_the_peers_fields() -> None:
     running = report.running("Log", RUN)["state"]["running"]
     assert running == {"startedAt": RUN.started_at, "captureID": RUN.capture_id, "observedGeneration": 3}
