@@ -50,7 +50,9 @@ def test_what_is_reached_directly(entry: str, host: str, *, direct: bool) -> Non
     assert (found.before(host, 443) is None) is direct
 
 
-@pytest.mark.parametrize("url", ["https://user:p%40ss@proxy.example.com", "http://proxy.example.com:p%40ss", "http://"])
+@pytest.mark.parametrize(
+    "url", ["socks5://user:p%40ss@proxy.example.com", "http://proxy.example.com:p%40ss", "http://"]
+)
 def test_a_proxy_that_cannot_be_used_is_said_without_its_password(url: str) -> None:
     with pytest.raises(SettingsError, match=r"settings\.network\.https-proxy") as caught:
         Proxies(url).before(S3, 443)
@@ -59,6 +61,10 @@ def test_a_proxy_that_cannot_be_used_is_said_without_its_password(url: str) -> N
 
 def test_a_bare_host_and_port_is_http() -> None:
     assert Proxies("proxy.example.com:8080").before(S3, 443) == Proxy("proxy.example.com", 8080)
+
+
+def test_a_proxy_may_want_tls_itself() -> None:
+    assert Proxies("https://proxy.example.com").before(S3, 443) == Proxy("proxy.example.com", 443, secured=True)
 
 
 def test_the_password_is_in_no_repr() -> None:

@@ -18,12 +18,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from agent.errors import FailedError, TemporaryError
+from agent.host.nested_tls import NestedTls
 from agent.proxies import Proxy
 
 Tick: TypeAlias = Callable[[], None]
 # Is given the peer's and our own address before a byte is sent, and raises to refuse the peer.
 CheckPeer: TypeAlias = Callable[[str, str], None]
 Context: TypeAlias = ssl.SSLContext
+_Secured: TypeAlias = ssl.SSLSocket | NestedTls
+_Stream: TypeAlias = socket.socket | _Secured
 
 _DEFAULT_PORTS = {443: True, 80: False}
 _SLICE = 1.0
@@ -43,7 +46,7 @@ class Waits:
     tick: Tick = no_tick
     patience: float = 20.0
 
-    def until(self, handle: socket.socket, deadline: float, *, writing: bool = False) -> bool:
+    def until(self, handle: _Stream, deadline: float, *, writing: bool = False) -> bool:
         """Wait until the socket is ready; False where the deadline passed first."""
         while True:
             left = deadline - time.monotonic()
@@ -79,16 +82,23 @@ def trusting_anybody() -> ssl.SSLContext:
 
 
 class Link:
-    """An open connection to a named host: TLS, or plain where a setting allowed it."""
+    """An open connection to a named host: TLS once it is secured, plain where a setting allowed it."""
 
-    def __init__(self, opened: ssl.SSLSocket | socket.socket, address: tuple[str, int], waits: Waits) -> None:
-        self.host, port = address
-        bracketed = f"[{self.host}]" if ":" in self.host else self.host
-        # As a Host header says it; SigV4 signs it so too.
-        usual = _DEFAULT_PORTS.get(port) is isinstance(opened, ssl.SSLSocket)
-        self.authority = bracketed if usual else f"{bracketed}:{port}"
+    def __init__(self, opened: _Stream, address: tuple[str, int], waits: Waits) -> None:
+        self.host, self._port = address
         self.waits = waits
         self._socket = opened
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a Host header says them; SigV4 signs them so, too."""
+        bracketed = f"[{self.host}]" if ":" in self.host else self.host
+        usual = _DEFAULT_PORTS.get(self._port) is isinstance(self._socket, _Secured)
+        return bracketed if usual else f"{bracketed}:{self._port}"
+
+    def behind(self, address: tuple[str, int]) -> "Link":
+        """Return the same connection as one to a host to which a proxy has opened a tunnel."""
+        return Link(self._socket, address, self.waits)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -128,16 +138,16 @@ class Link:
             else:
                 deadline = self.waits.deadline()
 
-    def handshake(self) -> None:
-        if not isinstance(self._socket, ssl.SSLSocket):
-            return
+    def secure(self, context: Context) -> None:
+        """Agree on TLS with the host, in the tunnel where there is TLS with a proxy already."""
+        self._socket = secured = _session(self._socket, context, self.host)
         deadline = self.waits.deadline()
         while True:
             try:
-                self._socket.do_handshake()
+                secured.do_handshake()
             except (ssl.SSLWantWriteError, ssl.SSLWantReadError) as error:
                 writing = isinstance(error, ssl.SSLWantWriteError)
-                if not self.waits.until(self._socket, deadline, writing=writing):
+                if not self.waits.until(secured, deadline, writing=writing):
                     raise TemporaryError(f"{self.host} did not end the TLS handshake") from None
             except OSError as error:
                 raise _transport(self.host, error) from error
@@ -149,7 +159,8 @@ class Link:
 class Way:
     """How a host is reached: `context` is None for plain HTTP; a peer is looked at before a byte is sent.
 
-    A proxy resolves the host by itself: then the check sees the host as it was written, and no address of ours.
+    A proxy resolves the host by itself: then the check sees the host as it was written, and no address of ours. It must
+    be trusted by the same context where it wants TLS itself.
     """
 
     context: Context | None
@@ -176,23 +187,29 @@ _Place: TypeAlias = tuple[Any, Any, int, str, tuple[Any, ...]]
 def _reach(place: _Place, address: tuple[str, int], way: Way, waits: Waits) -> Link:
     """Connect to one address, and agree on TLS; whatever goes wrong, the socket is closed."""
     family, kind, protocol, _, where = place
-    opened: ssl.SSLSocket | socket.socket = socket.socket(
-        family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol
-    )
+    bare = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    link = Link(bare, (way.proxy.host, way.proxy.port) if way.proxy else address, waits)
     try:
-        _open(opened, where, waits)
+        _open(bare, where, waits)
         if way.proxy is not None:
-            _tunnel(opened, way.proxy, address, waits)
+            if way.proxy.secured and way.context is not None:
+                link.secure(way.context)
+            _tunnel(link, way.proxy, address)
+            link = link.behind(address)
         elif way.check_peer is not None:
-            way.check_peer(opened.getpeername()[0], opened.getsockname()[0])
+            way.check_peer(bare.getpeername()[0], bare.getsockname()[0])
         if way.context is not None:
-            opened = way.context.wrap_socket(opened, server_hostname=address[0], do_handshake_on_connect=False)
-        link = Link(opened, address, waits)
-        link.handshake()
+            link.secure(way.context)
     except BaseException:
-        opened.close()
+        link.close()
         raise
     return link
+
+
+def _session(stream: _Stream, context: Context, host: str) -> _Secured:
+    if isinstance(stream, _Secured):
+        return NestedTls(stream, context, host)
+    return context.wrap_socket(stream, server_hostname=host, do_handshake_on_connect=False)
 
 
 def _resolve(host: str, port: int) -> list[_Place]:
@@ -212,11 +229,10 @@ def _open(bare: socket.socket, place: tuple[Any, ...], waits: Waits) -> None:
         raise TemporaryError(f"cannot connect to {place[0]} port {place[1]}: {os.strerror(code)}")
 
 
-def _tunnel(bare: socket.socket, proxy: Proxy, address: tuple[str, int], waits: Waits) -> None:
-    """Have the proxy open a tunnel to the host (RFC 9110, 9.3.6); TLS begins only after its answer."""
+def _tunnel(link: Link, proxy: Proxy, address: tuple[str, int]) -> None:
+    """Have the proxy open a tunnel to the host (RFC 9110, 9.3.6); TLS with that begins only after its answer."""
     host, port = address
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    link = Link(bare, (proxy.host, proxy.port), waits)
     link.send(proxy.tunnel(authority))
     status = _status(_head(link))
     if 200 <= status < 300:

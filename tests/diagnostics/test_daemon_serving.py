@@ -60,7 +60,7 @@ def test_the_cluster_is_refused_also_where_a_proxy_would_lead_there(tmp_path: Pa
 
 def test_the_nodes_proxy_is_used_where_it_stands_before_the_host(tmp_path: Path) -> None:
     with (
-        serving(tmp_path, say(OK), name="s3.example.com") as server,
+        serving(tmp_path, say(OK), "s3.example.com") as server,
         proxying(("127.0.0.1", server.port)) as proxy,
     ):
         settle(tmp_path, "etc/network/proxy.env", f"HTTPS_PROXY=http://127.0.0.1:{proxy.port}\n")
@@ -74,9 +74,9 @@ def test_a_host_that_needs_no_proxy_is_reached_directly(tmp_path: Path) -> None:
         assert upload(tmp_path, server).next is Next.DONE
 
 
-def test_a_proxy_that_wants_tls_itself_is_said(tmp_path: Path) -> None:
+def test_a_proxy_that_is_none_is_said_without_its_password(tmp_path: Path) -> None:
     with serving(tmp_path, say(OK)) as server:
-        settle(tmp_path, "etc/network/proxy.env", "HTTPS_PROXY=https://user:not-a-secret@proxy.example.com\n")
-        with pytest.raises(SettingsError, match="an http:// URL only") as caught:
+        settle(tmp_path, "etc/network/proxy.env", "HTTPS_PROXY=socks5://user:not-a-secret@proxy.example.com\n")
+        with pytest.raises(SettingsError, match=r"neither of http:// nor of https://") as caught:
             upload(tmp_path, server)
     assert "not-a-secret" not in str(caught.value)

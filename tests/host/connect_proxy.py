@@ -1,10 +1,14 @@
-"""A real HTTP proxy on loopback, in the namespace of its caller: opens tunnels, or answers what a test wants."""
+"""A real HTTP proxy on loopback, in the namespace of its caller: opens tunnels, or answers what a test wants.
+
+It is spoken to by TLS where a test gives it a context.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,11 +26,13 @@ class ConnectProxy:
 
 @contextlib.contextmanager
 def proxying(
-    leads_to: tuple[str, int], says: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    leads_to: tuple[str, int],
+    says: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n",
+    context: ssl.SSLContext | None = None,
 ) -> Iterator[ConnectProxy]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = ConnectProxy(listening.getsockname()[1], leads_to, says)
-        thread = threading.Thread(target=_accept, args=(listening, proxy))
+        thread = threading.Thread(target=_accept, args=(listening, proxy, context))
         thread.start()
         try:
             yield proxy
@@ -35,14 +41,14 @@ def proxying(
             thread.join(10)
 
 
-def _accept(listening: socket.socket, proxy: ConnectProxy) -> None:
+def _accept(listening: socket.socket, proxy: ConnectProxy, context: ssl.SSLContext | None) -> None:
     while True:
         try:
-            client, _ = listening.accept()
+            bare, _ = listening.accept()
         except OSError:
             return
-        with client, contextlib.suppress(OSError):
-            client.settimeout(10)
+        bare.settimeout(10)
+        with contextlib.suppress(OSError), _client(bare, context) as client:
             head = b""
             while b"\r\n\r\n" not in head:
                 head += client.recv(4096)
@@ -53,10 +59,26 @@ def _accept(listening: socket.socket, proxy: ConnectProxy) -> None:
                     _relay(client, server)
 
 
+def _client(bare: socket.socket, context: ssl.SSLContext | None) -> socket.socket:
+    with contextlib.ExitStack() as undo:
+        undo.callback(bare.close)
+        client = context.wrap_socket(bare, server_side=True) if context else bare
+        undo.pop_all()
+    return client
+
+
 def _relay(one: socket.socket, other: socket.socket) -> None:
     while True:
         for ready in select.select([one, other], [], [], 10)[0]:
-            data = ready.recv(1 << 16)
+            data = _received(ready)
             if not data:
                 return
             (other if ready is one else one).sendall(data)
+
+
+def _received(ready: socket.socket) -> bytes:
+    data = ready.recv(1 << 16)
+    # What TLS has unpacked already, no select() tells of.
+    while isinstance(ready, ssl.SSLSocket) and ready.pending():
+        data += ready.recv(1 << 16)
+    return data

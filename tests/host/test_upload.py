@@ -1,4 +1,5 @@
 import contextlib
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_a_proxy_resolves_the_host_and_sees_nothing_of_the_url(tmp_path: Path) -
     (tmp_path / "bundle").write_bytes(BODY)
     seen: list[tuple[str, str]] = []
     with (
-        serving(tmp_path, say(respond("200 OK")), name="s3.example.com") as server,
+        serving(tmp_path, say(respond("200 OK")), "s3.example.com") as server,
         proxying(("127.0.0.1", server.port)) as proxy,
     ):
         way = Proxy("localhost", proxy.port, "Basic dXNlcjpub3QtYS1zZWNyZXQ=")
@@ -187,6 +188,45 @@ def test_a_proxy_resolves_the_host_and_sees_nothing_of_the_url(tmp_path: Path) -
     ]
     assert seen == [("s3.example.com", "")]
     assert "dXNlcjpub3QtYS1zZWNyZXQ" not in repr(way)
+
+
+def test_a_proxy_that_wants_tls_itself_carries_it_whole(tmp_path: Path) -> None:
+    # More than the buffers on the way take: the sender must wait in the middle of a record.
+    body, answer = BODY * 8, os.urandom(12 << 10)
+    (tmp_path / "bundle").write_bytes(body)
+    with (
+        serving(tmp_path, say(respond("200 OK", answer)), "s3.example.com", HOST) as server,
+        proxying(("127.0.0.1", server.port), context=server.context) as proxy,
+    ):
+        given = through(Proxy(HOST, proxy.port, "Basic c2VjcmV0", secured=True), server, tmp_path / "bundle", [])
+    assert (given.status, given.body) == (200, answer)
+    assert server.bodies == [body]
+    assert [head.splitlines()[0] for head in proxy.heads] == [f"CONNECT s3.example.com:{server.port} HTTP/1.1"]
+
+
+def test_a_proxy_whose_certificate_is_not_trusted_is_told_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bundle").write_bytes(BODY)
+    with (
+        serving(tmp_path, say(b""), "s3.example.com") as server,
+        proxying(NOWHERE, context=server.context) as proxy,
+        pytest.raises(FailedError, match=r"certificate of localhost is not trusted.*mismatch"),
+    ):
+        through(Proxy(HOST, proxy.port, "Basic c2VjcmV0", secured=True), server, tmp_path / "bundle", [])
+    assert proxy.heads == []
+
+
+def test_a_proxy_that_breaks_off_inside_its_tunnel(tmp_path: Path) -> None:
+    def hang_up(link: ssl.SSLSocket, _head: str, rest: bytes) -> bytes:
+        link.unwrap()
+        return rest
+
+    (tmp_path / "bundle").write_bytes(BODY)
+    with (
+        serving(tmp_path, hang_up, "s3.example.com", HOST) as server,
+        proxying(("127.0.0.1", server.port), context=server.context) as proxy,
+        pytest.raises(TemporaryError),
+    ):
+        through(Proxy(HOST, proxy.port, secured=True), server, tmp_path / "bundle", [])
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ HOST = "localhost"
 
 @dataclass
 class Server:
-    """Where it listens, the CA that signs it, and the heads and bodies of the requests so far."""
+    """Where it listens, the CA that signs it, who it is, and the heads and bodies of the requests so far."""
 
     port: int
     authority: Path
+    context: ssl.SSLContext = field(default_factory=lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     heads: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
 
@@ -51,22 +52,24 @@ def read_body(link: ssl.SSLSocket, head: str, rest: bytes) -> bytes:
     length = int(lengths[0]) if lengths else 0
     if "expect: 100-continue" in head.lower():
         link.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-    while len(rest) < length:
-        rest += link.recv(1 << 16)
-    return rest
+    body = bytearray(rest)
+    while len(body) < length:
+        body += link.recv(1 << 16)
+    return bytes(body)
 
 
 @contextlib.contextmanager
-def serving(folder: Path, answer: Answer, *, name: str = HOST) -> Iterator[Server]:
+def serving(folder: Path, answer: Answer, *names: str) -> Iterator[Server]:
+    """Serve as localhost, or by other names."""
     authority = pki.authority("test")
-    certificate, key = authority.server(name, names=[name]).write(folder, "server")
+    certificate, key = authority.server("server", names=names or [HOST]).write(folder, "server")
     ca = folder / "ca.crt"
     ca.write_bytes(authority.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Server(listening.getsockname()[1], ca)
-        thread = threading.Thread(target=_accept, args=(listening, context, server, answer))
+        server = Server(listening.getsockname()[1], ca, context)
+        thread = threading.Thread(target=_accept, args=(listening, server, answer))
         thread.start()
         try:
             yield server
@@ -75,14 +78,14 @@ def serving(folder: Path, answer: Answer, *, name: str = HOST) -> Iterator[Serve
             thread.join(10)
 
 
-def _accept(listening: socket.socket, context: ssl.SSLContext, server: Server, answer: Answer) -> None:
+def _accept(listening: socket.socket, server: Server, answer: Answer) -> None:
     while True:
         try:
             bare, _ = listening.accept()
         except OSError:
             return
         bare.settimeout(10)
-        with contextlib.suppress(OSError), context.wrap_socket(bare, server_side=True) as link:
+        with contextlib.suppress(OSError), server.context.wrap_socket(bare, server_side=True) as link:
             received = b""
             while b"\r\n\r\n" not in received:
                 received += link.recv(1 << 16)
