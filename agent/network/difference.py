@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agent.network.interfaces import altnames
-from agent.network.numbers import PRIORITIES
+from agent.network.numbers import PRIORITIES, TO_POD
 from agent.network.targets import Target, adopted
 from agent.network.wanted import MTU, addresses, last_resort, routes, rules
 from agent.rtnl import (
@@ -72,11 +72,12 @@ def stages(targets: Sequence[Target], state: State) -> Stages:
 
 
 class _Wanted:
-    """All routes and rules that there should be, and for which ENI each is."""
+    """All routes and rules that there should be, and for which ENI each is; `kept` are rules that may be needed."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self.routes: dict[Route, str] = {}
         self.rules: dict[Rule, str] = {}
+        self.kept: set[Rule] = set()
         taken = {target.holding.table for target in targets if target.link is not None}
         for target in targets:
             for rule in target.lingering_rules(taken):
@@ -86,6 +87,7 @@ class _Wanted:
             if target.link is not None:
                 self.routes |= dict.fromkeys(routes(target.holding, target.link.index), target.mac)
                 self.rules |= dict.fromkeys(rules(target.holding), target.mac)
+                self.kept |= frozenset() if target.certain else target.claim.rules
             elif not target.gone:
                 # The link may be back in a moment: what does not need it stays, and nothing new comes.
                 self.routes |= dict.fromkeys(target.waiting_routes, target.mac)
@@ -143,18 +145,25 @@ def _stale_routes(targets: Sequence[Target], want: _Wanted, state: State) -> tup
             continue
         wanted = want.places.get(_place(route))
         owner = owners.get(route.table)
-        if (wanted in there) if wanted else _may_go(route, owner, targets):
+        if (wanted in there) if wanted else _may_go(route, owner, targets, state):
             found.append(Step(owner.mac if owner else "", RemoveRoute(route)))
     return tuple(found)
 
 
-def _may_go(route: Route, owner: Target | None, targets: Sequence[Target]) -> bool:
+def _may_go(route: Route, owner: Target | None, targets: Sequence[Target], state: State) -> bool:
     """Whether it is sure that nothing needs a route of ours: an unknown of the ENI that it may belong to saves it."""
-    if owner is not None:
-        return owner.gone or (owner.firm and owner.link is not None)
-    if any(route.dst in target.withdrawn for target in targets):
-        return True
-    return bool(targets) and all(target.firm or target.gone for target in targets)
+    givers = [owner] if owner is not None else [each for each in targets if route.dst in each.withdrawn]
+    if givers:
+        return all(giver.certain for giver in givers)
+    return bool(targets) and all(target.certain for target in targets) and not _is_needed(route, state)
+
+
+def _is_needed(route: Route, state: State) -> bool:
+    """Whether a route that is nobody's serves an ENI of which IMDS does not tell: it has a link, or rules."""
+    if route.table == MAIN_TABLE:
+        return any(rule.priority == TO_POD and rule.dst == route.dst for rule in state.rules)
+    has_link = any(each.index is not None and each.table == route.table for each in state.routes)
+    return has_link or any(rule.table == route.table for rule in state.rules)
 
 
 def _missing_rules(want: _Wanted, state: State) -> tuple[Step, ...]:
@@ -175,7 +184,7 @@ def _surplus_rules(targets: Sequence[Target], want: _Wanted, state: State) -> tu
             # Two that are alike but for saying "kernel" or nothing: one of them is enough.
             if counted[ours] > 1 and rule.protocol == KERNEL:
                 found.append(Step(want.rules[ours], RemoveRule(rule)))
-        elif mac := selectors.get(_selector(rule)) or owners.get(ours):
+        elif mac := selectors.get(_selector(rule)) or (owners.get(ours) if ours not in want.kept else None):
             found.append(Step(mac, RemoveRule(rule)))
     return tuple(found)
 
@@ -189,7 +198,7 @@ def _intruders(target: Target, targets: Sequence[Target], state: State) -> Itera
     if target.link is None or target.interface.primary is not False:
         return
     own = set(target.holding.hosts)
-    former = target.claim.hosts - set(target.holding.hosts)
+    former = target.claim.hosts - own if target.certain else frozenset()
     pods = [pod for each in targets for pod in each.holding.pods]
     for address in state.addresses:
         value = address.value

@@ -20,18 +20,24 @@ _ADDRESSES = {"ipv4s", "ipv6s"}
 _PREFIXES = {"ipv4_prefixes", "ipv6_prefixes"}
 # What the kernel's objects are made of.
 _DECISIVE = {*_ADDRESSES, *_PREFIXES, "device_number", "network_card", "subnet_ipv4_cidr", "owner_id"}
+# What an attached ENI has it keeps.
+_LASTING = ("network_card", "subnet_ipv4_cidr")
 _TOLD = ("eni_id", *sorted(_DECISIVE))
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is known of one ENI: `eni` is the best of it, `seen` the last reading; times are seconds of one clock."""
+    """What is known of one ENI: `eni` is the best of it, `seen` the last reading; times are seconds of one clock.
+
+    `cardless`: the absence of `network-card` was acted upon once, so that only a card's number changes anything.
+    """
 
     eni: Eni
     seen: Eni
     first: float
     since: Mapping[str, float] = field(default_factory=dict)
     agreed: frozenset[str] = frozenset()
+    cardless: bool = False
 
     @property
     def firm(self) -> bool:
@@ -55,13 +61,14 @@ class Memory:
         return any(_differs(self, name) for name in _DECISIVE)
 
 
-def begin(eni: Eni, now: float) -> Memory:
+def begin(eni: Eni, now: float, *, cardless: bool = False) -> Memory:
     """Return the memory of an ENI as it was told before this process: a reading that says the same agrees with it."""
-    return Memory(eni, eni, now, dict.fromkeys(_FIELDS, now))
+    return Memory(eni, eni, now, dict.fromkeys(_FIELDS, now), cardless=cardless)
 
 
 def learn(before: Memory, reading: Eni, now: float) -> Memory:
     """Return what is known after one more reading."""
+    reading = _without_regress(before.eni, reading)
     if before.agreed == _ALL and reading == before.seen == before.eni:
         return before  # as nearly always
     since: dict[str, float] = {}
@@ -77,12 +84,27 @@ def learn(before: Memory, reading: Eni, now: float) -> Memory:
         is_agreed = now - since[name] >= AGREE_AFTER
         agreed |= {name} if is_agreed else set()
         values[name] = new if is_agreed else _merged(name, old, new)
-    return Memory(replace(before.eni, **values), reading, before.first, since, frozenset(agreed))
+    return Memory(replace(before.eni, **values), reading, before.first, since, frozenset(agreed), before.cardless)
+
+
+def _without_regress(known: Eni, reading: Eni) -> Eni:
+    """Return the reading with as unknown what cannot have become of an attached ENI: IMDS is between two answers."""
+    lost = [name for name in _LASTING if getattr(reading, name) is None and _is_value(getattr(known, name))]
+    gone: dict[str, Any] = {name: Unknown(f"IMDS tells {name} of {known.mac} no more") for name in lost}
+    # On card 0 it is what IMDS says before it knows the number.
+    card = known.network_card if isinstance(reading.network_card, Unknown) else reading.network_card
+    if reading.device_number == 0 and _is_value(known.device_number) and known.device_number != 0 and not card:
+        gone["device_number"] = Unknown(f"IMDS does not have the device number of {known.mac} any more")
+    return replace(reading, **gone) if gone else reading
+
+
+def _is_value(value: object) -> bool:
+    return value is not None and not isinstance(value, Unknown)
 
 
 def settled(memory: Memory, others: Iterable[Memory], now: float) -> Eni:
     """Return the ENI, with an absent `network-card` as unknown until it is sure that it does not come late."""
-    if memory.eni.network_card is not None or _has_no_card(memory, others, now):
+    if memory.eni.network_card is not None or memory.cardless or _has_no_card(memory, others, now):
         return memory.eni
     return replace(memory.eni, network_card=Unknown(f"IMDS does not list network-card of {memory.eni.mac} yet"))
 

@@ -240,8 +240,11 @@ def after_changes(node: Node, targets: Sequence[Target], troubles: Mapping[str, 
     """Return the node with the state of each ENI, and a claim on all that was made for it."""
     records = dict(node.records)
     for target in targets:
+        record, eni = records[target.mac], target.interface.eni
         claim = target.claim if target.link is None else target.claim.joined(target.holding)
-        record = replace(records[target.mac], claim=claim)
+        if target.holding.table is not None and eni.network_card is None and not record.memory.cardless:
+            record = replace(record, memory=replace(record.memory, cardless=True))
+        record = replace(record, claim=claim)
         records[target.mac] = judged(record, target, troubles.get(target.mac, ()), now)
     return replace(node, records=records)
 

@@ -36,7 +36,7 @@ def _record(entry: Mapping[str, Any], snapshot: Snapshot) -> Record:
     # What was complete has long settled: a reading that says the same only confirms it.
     first = 0.0 if times["imdsComplete"] is not None else times["state"]
     return Record(
-        memory=begin(eni, first),
+        memory=begin(eni, first, cardless=entry["table"] is not None and entry["networkCard"] is None),
         claim=_claim(entry, eni),
         state=state,
         reason=entry["reason"],

@@ -62,6 +62,11 @@ class Target:
         return self.interface.link
 
     @property
+    def certain(self) -> bool:
+        """Whether what is not wanted of it may go: nothing goes because of an unknown."""
+        return self.gone or (self.firm and self.link is not None and self.holding.table is not None)
+
+    @property
     def withdrawn(self) -> frozenset[Network]:
         """Return the ranges that pods were given and are given no more."""
         return self.claim.pods - set(self.holding.pods)

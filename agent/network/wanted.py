@@ -56,7 +56,9 @@ def holding(interface: Interface) -> Holding:
     eni = interface.eni
     primary = interface.primary is not False
     empty = Holding(eni.mac, primary, _table(interface))
-    if interface.role == "ignored" or isinstance(interface.primary, Unknown):
+    # Nothing is made for one that may turn out to be of another account.
+    is_foreign = interface.role == "ignored" or (not primary and isinstance(eni.owner_id, Unknown))
+    if is_foreign or isinstance(interface.primary, Unknown):
         return empty
     ipv4s, ipv6s = _known(eni.ipv4s), _known(eni.ipv6s)
     prefixes: tuple[Network, ...] = (*_known(eni.ipv4_prefixes), *_known(eni.ipv6_prefixes))

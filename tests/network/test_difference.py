@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import IPv4Network, ip_address, ip_interface, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -152,6 +153,19 @@ def test_nothing_goes_that_an_eni_may_need_that_is_not_known_yet() -> None:
     unsure = target(link=DONE, holding=Holding(SECONDARY_MAC, primary=False, table=3), firm=False)
     assert [change for change in flat(stages([unsure], WHOLE)) if isinstance(change, REMOVALS)] == []
     assert flat(stages([], WHOLE)) == []
+
+
+@pytest.mark.parametrize(
+    "unsure",
+    [
+        {"holding": Holding(SECONDARY_MAC, primary=False, table=None)},
+        {"holding": Holding(SECONDARY_MAC, primary=False, table=3), "firm": False},
+    ],
+    ids=["whose table is not known", "of which not all is known"],
+)
+def test_what_was_made_for_an_eni_stays(unsure: dict[str, Any]) -> None:
+    claim = NOTHING.joined(target(link=DONE).holding)
+    assert flat(stages([PRIMARY_TARGET, target(link=DONE, claim=claim, **unsure)], WHOLE)) == []
 
 
 def test_a_withdrawn_prefix_goes_unless_pods_use_it() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,25 @@ def test_a_device_number_of_0_was_none() -> None:
     assert told((0.0, SECONDARY), (0.1, replace(SECONDARY, device_number=5))).eni.device_number == 2
 
 
+@pytest.mark.parametrize(
+    "regress",
+    [{"device_number": 0}, {"device_number": 0, "network_card": LATE}, {"network_card": None}, {"subnet_ipv4_cidr": None}],
+)
+def test_what_an_attached_eni_cannot_lose_is_unknown_however_often_it_is_told(regress: dict[str, Any]) -> None:
+    lost = replace(SECONDARY, **regress)
+    memory = told((0.0, SECONDARY), (1.0, SECONDARY), (5.0, lost), (7.0, lost), (600.0, lost))
+    assert memory.eni == SECONDARY
+    assert memory.trouble is not None
+    again = learn(learn(begin(SECONDARY, 0.0), lost, 50.0), lost, 52.0)
+    assert again.eni == SECONDARY
+    assert not again.firm
+
+
+def test_on_another_card_0_is_a_number() -> None:
+    other, moved = (replace(SECONDARY, network_card=1, device_number=number) for number in (2, 0))
+    assert told((0.0, other), (5.0, moved), (6.0, moved)).eni.device_number == 0
+
+
 def test_a_restart_needs_one_reading_to_be_firm() -> None:
     assert learn(begin(SECONDARY, 0.0), SECONDARY, 50.0).firm
     assert not learn(begin(SECONDARY, 0.0), replace(SECONDARY, ipv4_prefixes=None), 50.0).firm
@@ -101,6 +121,13 @@ CARDLESS = replace(SECONDARY, network_card=None)
 def test_a_missing_network_card_may_be_late(others: list[Memory], now: float, *, known: bool) -> None:
     found = settled(begin(CARDLESS, 0.0), others, now).network_card
     assert (found is None) is known
+
+
+def test_an_absence_that_was_acted_upon_stays_one() -> None:
+    used = begin(CARDLESS, 0.0, cardless=True)
+    assert settled(used, [begin(PRIMARY, 0.0)], 0.1).network_card is None
+    assert settled(learn(used, CARDLESS, 5.0), [begin(PRIMARY, 0.0)], 5.0).network_card is None
+    assert learn(used, SECONDARY, 5.0).eni.network_card == 0
 
 
 def test_an_address_may_be_late_too() -> None:

@@ -30,7 +30,22 @@ OF_ONE = {
     "no IPv4 addresses": ("local-ipv4s", Fault(empty=True)),
     "503 of the IPv6 addresses": ("ipv6s", Fault(status=503)),
 }
+# What is read once in ten minutes, or by a daemon that starts.
+AT_A_START = {
+    "503 of the device number": ("device-number", Fault(status=503)),
+    "404 of the device number": ("device-number", Fault(status=404)),
+    "a device number of 0": ("device-number", "0"),
+    "503 of the network card": ("network-card", Fault(status=503)),
+    "no network card": ("network-card", Fault(visible_after=600.0)),
+    "404 of the owner": ("owner-id", Fault(status=404)),
+    "silence of the owner": ("owner-id", Fault(hang=True)),
+    "no subnet": ("subnet-ipv4-cidr-block", Fault(visible_after=600.0)),
+    "503 of the subnet": ("subnet-ipv4-cidr-block", Fault(status=503)),
+    "404 of the IPv4 prefixes": ("ipv4-prefix", Fault(status=404)),
+    "silence of the MAC": ("", Fault(hang=True)),
+}
 CARDS = {name: Card(number, prefixes4=2, prefixes6=1) for number, name in enumerate(OF_ONE, start=2)}
+STARTED = {name: Card(number, prefixes4=2, prefixes6=1) for number, name in enumerate(AT_A_START, start=2)}
 OF_ALL = {
     "503": ("", Fault(status=503)),
     "silence": ("", Fault(hang=True)),
@@ -115,6 +130,43 @@ def test_pods_are_offered_what_they_were(one_by_one: Seen) -> None:
     offered = {*PRIMARY.delegated4, *STEADY.delegated4}
     assert offered <= one_by_one.ranges
     assert {prefix for card in CARDS.values() for prefix in card.delegated4} <= one_by_one.ranges
+
+
+@pytest.fixture(scope="module")
+def at_a_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """A daemon that starts while each ENI but two has a trouble of its own."""
+    with ground(tmp_path_factory.mktemp("node"), PRIMARY, STEADY, *STARTED.values()) as node:
+        with running(node):
+            for card in (PRIMARY, STEADY, *STARTED.values()):
+                node.wait_for(card)
+        before = node.reads(MACS)
+        for name, (place, trouble) in AT_A_START.items():
+            path = key(STARTED[name], place)
+            if isinstance(trouble, Fault):
+                node.metadata.fault(path, trouble)
+            else:
+                node.metadata.set(path, trouble)
+        node.news.settle()
+        with running(node) as daemon:
+            daemon.kick()
+            node.wait_for_reads(MACS, READS * 5 * len(STARTED), after=before)
+            for card in STARTED.values():
+                node.wait_for_reads(card.folder, READS)
+            yield look(node, STEADY, *STARTED.values())
+
+
+def test_what_a_start_does_not_learn_takes_nothing_away(at_a_start: Seen) -> None:
+    assert at_a_start.removed == []
+    assert at_a_start.status["state"] == "degraded"
+
+
+@pytest.mark.parametrize("name", AT_A_START)
+def test_an_eni_in_trouble_at_a_start_stays_as_it_was(at_a_start: Seen, name: str) -> None:
+    card = STARTED[name]
+    assert at_a_start.kernel[card] == wanted(card)
+    entry = at_a_start.entries[card]
+    assert (entry["state"], entry["table"], entry["ownerId"]) == ("ready", card.table, "123456789012")
+    assert set(card.delegated4) <= at_a_start.ranges
 
 
 @pytest.fixture(scope="module")
