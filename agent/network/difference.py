@@ -96,16 +96,19 @@ class _Wanted:
 
 
 def _link_steps(target: Target) -> Iterator[Step]:
-    """Give what its link lacks; the primary is systemd-networkd's, so that it works while nothing of ours does."""
+    """Give what its link lacks; the primary is systemd-networkd's, so that it works while nothing of ours does.
+
+    One that is another account's comes up, as monitoring of nodes takes a link that is down for broken.
+    """
     link = target.link
     if link is None:
         return
     changes: list[Change] = []
     if target.interface.primary is False:
         mtu = MTU if link.largest_mtu is None else min(MTU, link.largest_mtu)
-        changes += [SetMtu(link.index, mtu)] if mtu != link.mtu else []
+        changes += [SetMtu(link.index, mtu)] if target.is_managed and mtu != link.mtu else []
         changes += [] if link.up else [SetUp(link.index)]
-    names = altnames(target.interface) - link.altnames - {link.name}
+    names = altnames(target.interface) - link.altnames - {link.name} if target.interface.is_ours else ()
     changes += [AddAltname(link.index, name) for name in sorted(names)]
     yield from (Step(target.mac, change) for change in changes)
 
@@ -155,7 +158,8 @@ def _may_go(route: Route, owner: Target | None, targets: Sequence[Target], state
     givers = [owner] if owner is not None else [each for each in targets if route.dst in each.withdrawn]
     if givers:
         return all(giver.certain for giver in givers)
-    return bool(targets) and all(target.certain for target in targets) and not _is_needed(route, state)
+    is_known = all(target.certain or (target.firm and target.link is None) for target in targets)
+    return bool(targets) and is_known and not _is_needed(route, state)
 
 
 def _is_needed(route: Route, state: State) -> bool:
@@ -195,7 +199,7 @@ def _intruders(target: Target, targets: Sequence[Target], state: State) -> Itera
     Those are: what was its own and is no more; a pod's, which the node would take for its own; and one whose network
     would lead the subnet's traffic, the primary's too, out of this link.
     """
-    if target.link is None or target.interface.primary is not False:
+    if target.link is None or not target.is_managed:
         return
     own = set(target.holding.hosts)
     former = target.claim.hosts - own if target.certain else frozenset()
@@ -212,7 +216,7 @@ def _intruders(target: Target, targets: Sequence[Target], state: State) -> Itera
 
 def _strays(targets: Sequence[Target], state: State) -> Iterator[Step]:
     """Give the routes that DHCP or an advertisement brought into main by way of a secondary."""
-    secondaries = {target.link.index: target.mac for target in targets if target.link and not target.interface.primary}
+    secondaries = {target.link.index: target.mac for target in targets if target.link and target.is_managed}
     for route in state.routes:
         if route.protocol in {DHCP, RA} and route.table == MAIN_TABLE and route.index in secondaries:
             yield Step(secondaries[route.index or 0], RemoveRoute(route))

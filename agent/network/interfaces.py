@@ -24,6 +24,13 @@ class Interface:
     role: str
 
     @property
+    def is_ours(self) -> bool:
+        """Whether anything is made of it: not of another account's, nor of one that may turn out to be one."""
+        if self.primary is False:
+            return self.role != "ignored" and not isinstance(self.eni.owner_id, Unknown)
+        return self.primary is True
+
+    @property
     def offers_pods(self) -> bool:
         """Whether its prefixes and further addresses are for pods."""
         return "pod" in self.role

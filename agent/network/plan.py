@@ -70,7 +70,7 @@ def _entry(interface: Interface) -> dict[str, object]:
         "networkCard": found.network_card,
         "role": interface.role,
         "table": held.table,
-        "mtu": wanted.MTU,
+        "mtu": wanted.MTU if interface.is_ours else None,
         "gateway4": None if router is None else str(router),
         "gateway6": _gateway6(interface),
         "addresses": [str(ip_network(host)) for host in held.hosts],

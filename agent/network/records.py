@@ -241,7 +241,8 @@ def after_changes(node: Node, targets: Sequence[Target], troubles: Mapping[str, 
     records = dict(node.records)
     for target in targets:
         record, eni = records[target.mac], target.interface.eni
-        claim = target.claim if target.link is None else target.claim.joined(target.holding)
+        is_made = target.link is not None and target.interface.role != "ignored"
+        claim = target.claim.joined(target.holding) if is_made else target.claim
         if target.holding.table is not None and eni.network_card is None and not record.memory.cardless:
             record = replace(record, memory=replace(record.memory, cardless=True))
         record = replace(record, claim=claim)

@@ -10,7 +10,7 @@ from agent.network.memory import begin
 from agent.network.numbers import FROM_POD, TO_POD
 from agent.network.records import Node, Record
 from agent.network.snapshot import Snapshot
-from agent.network.targets import Claim
+from agent.network.targets import NOTHING, Claim
 from agent.network.wanted import Holding
 from agent.rtnl import MAIN_TABLE, Rule
 
@@ -72,6 +72,8 @@ def _eni(entry: Mapping[str, Any], snapshot: Snapshot) -> Eni:
 
 def _claim(entry: Mapping[str, Any], eni: Eni) -> Claim:
     """Return what may have been made: the snapshot is written before the kernel is changed."""
+    if entry["role"] == "ignored":
+        return NOTHING
     ranges = [*entry["prefixes4"], *entry["prefixes6"], *entry["secondaryIPv4s"], *entry["secondaryIPv6s"]]
     pods = tuple(ip_network(each) for each in (*ranges, *entry["withdrawnPrefixes"]))
     hosts = tuple(each[0] for each in (eni.ipv4s, eni.ipv6s) if isinstance(each, tuple))

@@ -62,6 +62,11 @@ class Target:
         return self.interface.link
 
     @property
+    def is_managed(self) -> bool:
+        """Whether it is a secondary whose link is made as it should be."""
+        return self.interface.primary is False and self.interface.is_ours
+
+    @property
     def certain(self) -> bool:
         """Whether what is not wanted of it may go: nothing goes because of an unknown."""
         return self.gone or (self.firm and self.link is not None and self.holding.table is not None)

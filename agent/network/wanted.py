@@ -56,9 +56,7 @@ def holding(interface: Interface) -> Holding:
     eni = interface.eni
     primary = interface.primary is not False
     empty = Holding(eni.mac, primary, _table(interface))
-    # Nothing is made for one that may turn out to be of another account.
-    is_foreign = interface.role == "ignored" or (not primary and isinstance(eni.owner_id, Unknown))
-    if is_foreign or isinstance(interface.primary, Unknown):
+    if not interface.is_ours:
         return empty
     ipv4s, ipv6s = _known(eni.ipv4s), _known(eni.ipv6s)
     prefixes: tuple[Network, ...] = (*_known(eni.ipv4_prefixes), *_known(eni.ipv6_prefixes))
@@ -129,6 +127,8 @@ def rules(held: Holding) -> tuple[Rule, ...]:
 
 def sysctls(interface: Interface, name: str) -> dict[str, str]:
     """Return the link's sysctls; in their keys a slash stands for a dot of the name, as in sysctl.d(5)."""
+    if not interface.is_ours:
+        return {}
     name = name.replace(".", "/")
     values = {
         # A packet may come in by one ENI and be answered by another.

@@ -214,7 +214,7 @@ eni eni-0123456789abcdef1 02:00:00:00:00:0a secondary device 1 card None role po
         PRIMARY_PLAN
         + """
 eni eni-0123456789abcdef1 02:00:00:00:00:0a secondary device 1 card 1 role ignored table 10101
- mtu 9001 gateways None None
+ mtu None gateways None None
 """,
     ),
     "another account's": (
@@ -222,7 +222,7 @@ eni eni-0123456789abcdef1 02:00:00:00:00:0a secondary device 1 card 1 role ignor
         PRIMARY_PLAN
         + """
 eni eni-0123456789abcdef1 02:00:00:00:00:0a secondary device 1 card None role ignored table 2
- mtu 9001 gateways None None
+ mtu None gateways None None
 """,
     ),
     "a device number of 0 that is none yet": (
