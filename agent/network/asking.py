@@ -66,7 +66,8 @@ class Asker:
                 if mac not in self.schedule.turns:
                     self.schedule = self.schedule.put(mac, Turn(now))
         is_waited_for = trouble is not None or bool(self._strangers)
-        self._take(LISTING, reading.turn, waiting(reading.turn, now) if is_waited_for else self._steady(now))
+        known = wavering(now) if records.is_doubted(node) else self._steady(now)
+        self._take(LISTING, reading.turn, waiting(reading.turn, now) if is_waited_for else known)
         return node
 
     def read_eni(self, node: Node, mac: str, now: float) -> Reading:

@@ -91,7 +91,7 @@ class _Wanted:
             elif not target.gone:
                 # The link may be back in a moment: what does not need it stays, and nothing new comes.
                 self.routes |= dict.fromkeys(target.waiting_routes, target.mac)
-                self.rules |= dict.fromkeys(target.claim.rules, target.mac)
+                self.rules |= dict.fromkeys(target.waiting_rules, target.mac)
         self.places = {_place(route): route for route in self.routes}
 
 

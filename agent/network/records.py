@@ -11,7 +11,7 @@ from agent.eni import EniTree, unread
 from agent.model import Unknown
 from agent.network.interfaces import Interface, is_candidate, link_of, missing, pair
 from agent.network.memory import AGREE_AFTER, Memory, begin, has_address, settled
-from agent.network.targets import NOTHING, Claim, Target
+from agent.network.targets import NOTHING, Claim, Target, without_ceded
 from agent.network.wanted import Holding, holding
 from agent.rtnl import Link
 
@@ -33,7 +33,9 @@ class Record:
     since: float = 0.0
     link_seen: float | None = None
     link_gone: float | None = None
+    # When a listing lacked it first, and last, since it was last listed.
     unlisted: float | None = None
+    missed: float | None = None
     complete: float | None = None
     ready: float | None = None
 
@@ -65,9 +67,9 @@ def listing(node: Node, macs: Sequence[str], now: float) -> Node:
     records = dict(node.records)
     for mac, record in node.records.items():
         if mac in macs:
-            records[mac] = replace(record, unlisted=None)
-        elif record.unlisted is None:
-            records[mac] = replace(record, unlisted=now)
+            records[mac] = replace(record, unlisted=None, missed=None)
+        else:
+            records[mac] = replace(record, unlisted=now if record.unlisted is None else record.unlisted, missed=now)
     for mac in macs:
         records.setdefault(mac, Record(begin(unread(mac, f"IMDS has not told of {mac} yet"), now), since=now))
     return replace(node, records=records, listed=True)
@@ -90,7 +92,9 @@ def _with_link(record: Record, link: Link | None, now: float) -> Record:
     if record.has_left:
         # Attached again, maybe elsewhere: what IMDS said before means nothing.
         fresh = begin(unread(record.memory.eni.mac, "it was attached anew"), now)
-        return Record(fresh, record.claim, "link-seen", None, now, link_seen=now, unlisted=record.unlisted)
+        return Record(
+            fresh, record.claim, "link-seen", None, now, link_seen=now, unlisted=record.unlisted, missed=record.missed
+        )
     return replace(record, link_gone=None, link_seen=now if record.link_seen is None else record.link_seen)
 
 
@@ -107,7 +111,9 @@ def targets(node: Node, links: Sequence[Link], now: float, *, pod_subnet_mode: b
     enis = tuple(settled(record.memory, memories, now) for record in node.records.values())
     interfaces = pair(EniTree(node.primary_mac, enis), links, pod_subnet_mode=pod_subnet_mode)
     taken = _owners(node, interfaces)
-    return tuple(_target(node.records[each.eni.mac], each, taken, now) for each in interfaces)
+    found = [_target(node.records[each.eni.mac], each, taken, now) for each in interfaces]
+    leaving = {mac for mac, record in node.records.items() if is_unlisted(record)}
+    return without_ceded(found, leaving)
 
 
 def _owners(node: Node, interfaces: Iterable[Interface]) -> Mapping[int, str]:
@@ -134,9 +140,18 @@ def _target(record: Record, interface: Interface, owners: Mapping[int, str], now
     return Target(interface, held, record.claim, record.memory.firm, is_over)
 
 
-def is_unlisted(record: Record, now: float) -> bool:
-    """Whether IMDS lists the ENI no more, and said so long enough."""
-    return record.unlisted is not None and now - record.unlisted >= AGREE_AFTER
+def is_unlisted(record: Record) -> bool:
+    """Whether IMDS lists the ENI no more, and said so twice."""
+    if record.unlisted is None or record.missed is None:
+        return False
+    return record.missed - record.unlisted >= AGREE_AFTER
+
+
+def is_doubted(node: Node) -> bool:
+    """Whether a listing lacked an ENI that has its link, and another is to say the same."""
+    return any(
+        record.has_link and record.unlisted is not None and not is_unlisted(record) for record in node.records.values()
+    )
 
 
 def judged(record: Record, target: Target, troubles: Sequence[str], now: float) -> Record:
@@ -154,7 +169,7 @@ def _state(record: Record, target: Target, troubles: Sequence[str], now: float) 
     if target.link is None:
         what = "its link has gone" if record.link_seen is not None else f"no link has the MAC {target.mac}"
         return "link-missing", what
-    if is_unlisted(record, now) and target.interface.primary is False:
+    if is_unlisted(record) and target.interface.primary is False:
         return "draining", "IMDS lists it no more, so it is being detached"
     if record.memory.is_unread:
         return "link-seen", record.memory.trouble
@@ -204,7 +219,7 @@ def gist(node: Node) -> tuple[object, ...]:
 def told(record: Record) -> tuple[object, ...]:
     """Return what of one ENI a reading may have changed."""
     memory = record.memory
-    return (memory.eni, memory.firm, memory.trouble, record.unlisted is None)
+    return (memory.eni, memory.firm, memory.trouble, record.unlisted is None, is_unlisted(record))
 
 
 def unlisted_links(node: Node, links: Sequence[Link]) -> tuple[Link, ...]:
@@ -262,11 +277,9 @@ def with_links(targets: Sequence[Target], links: Sequence[Link]) -> tuple[Target
 
 
 def settles_in(node: Node, now: float) -> float:
-    """Return how long it is until time alone changes something: a loss of a link, or from the listing, counts."""
+    """Return how long it is until time alone changes something: a loss of a link counts."""
     if any(_is_over(record, now) for record in node.records.values()):
         return 0.0
     gone = [record.link_gone for record in node.records.values() if not record.has_left]
-    unlisted = [record.unlisted for record in node.records.values() if record.has_link]
     ends = [since + GRACE for since in gone if since is not None]
-    ends += [since + AGREE_AFTER for since in unlisted if since is not None]
     return min((end - now for end in ends if end > now), default=FORGET_AFTER)

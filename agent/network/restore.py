@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.eni import Eni
 from agent.model import Unknown
-from agent.network.memory import begin
+from agent.network.memory import AGREE_AFTER, begin
 from agent.network.numbers import FROM_POD, TO_POD
 from agent.network.records import Node, Record
 from agent.network.snapshot import Snapshot
@@ -33,6 +33,8 @@ def _record(entry: Mapping[str, Any], snapshot: Snapshot) -> Record:
     times = entry["timestamps"]
     eni, state = _eni(entry, snapshot), entry["state"]
     left = state in {"draining", "gone"} and entry["ifindex"] is None
+    # Of one that has its link it was said twice that IMDS lists it no more.
+    unlisted = (times["state"] - AGREE_AFTER, times["state"]) if state == "draining" and not left else (None, None)
     # What was complete has long settled: a reading that says the same only confirms it.
     first = 0.0 if times["imdsComplete"] is not None else times["state"]
     return Record(
@@ -43,6 +45,8 @@ def _record(entry: Mapping[str, Any], snapshot: Snapshot) -> Record:
         since=times["state"],
         link_seen=times["linkSeen"],
         link_gone=times["state"] if left else None,
+        unlisted=unlisted[0],
+        missed=unlisted[1],
         complete=times["imdsComplete"],
         ready=times["ready"],
     )

@@ -1,6 +1,6 @@
 """What each ENI should have now, beside what it had: the two ends of a pass."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -43,7 +43,8 @@ NOTHING = Claim()
 class Target:
     """An ENI in a pass. `holding` is empty once it has gone; `lingering` are former ranges that pods still use.
 
-    `firm`: what IMDS says of it was said twice. `gone`: its link went, and not only to be renamed.
+    `ceded`: ranges of its own that another ENI has been given since. `firm`: what IMDS says of it was said twice.
+    `gone`: its link went, and not only to be renamed.
     """
 
     interface: Interface
@@ -52,6 +53,7 @@ class Target:
     firm: bool
     gone: bool = False
     lingering: frozenset[Network] = frozenset()
+    ceded: frozenset[Network] = frozenset()
 
     @property
     def mac(self) -> str:
@@ -74,7 +76,7 @@ class Target:
     @property
     def withdrawn(self) -> frozenset[Network]:
         """Return the ranges that pods were given and are given no more."""
-        return self.claim.pods - set(self.holding.pods)
+        return self.claim.pods - set(self.holding.pods) - self.ceded
 
     @property
     def subnets(self) -> tuple[Network, ...]:
@@ -92,6 +94,11 @@ class Target:
             last_resort(table, gateway.version) for table in self.claim.tables for gateway in self.holding.gateways
         ]
         return (*resorts, *catchers(self.holding.prefixes))
+
+    @property
+    def waiting_rules(self) -> tuple[Rule, ...]:
+        """Return the rules that outlive the link."""
+        return tuple(rule for rule in self.claim.rules if not {rule.src, rule.dst} & self.ceded)
 
     def lingering_rules(self, taken: Collection[int | None]) -> tuple[Rule, ...]:
         """Return the rules of the ranges that pods still use; those to a table that is another's by now are left out.
@@ -121,9 +128,37 @@ def adopted(rule: Rule) -> Rule:
     return replace(rule, protocol=KERNEL) if rule.protocol == UNSPEC else rule
 
 
+def without_ceded(targets: Sequence[Target], leaving: Collection[str]) -> tuple[Target, ...]:
+    """Return the targets in which a range belongs to one ENI: to who stays, not to who has no link or is `leaving`."""
+    staying = {target.mac for target in targets if target.link is not None and target.mac not in leaving}
+    given = {pod: target.mac for target in targets if target.mac in staying for pod in target.holding.pods}
+    return tuple(_ceding(target, given, staying) for target in targets)
+
+
+def _ceding(target: Target, given: Mapping[Network, str], staying: Collection[str]) -> Target:
+    held = target.holding
+    ceded = {pod for pod in target.claim.pods | set(held.pods) if given.get(pod, target.mac) != target.mac}
+    if target.mac in staying:
+        ceded -= set(held.pods)
+    if not ceded:
+        return target
+    prefixes, singles = (
+        tuple(each for each in ranges if each not in ceded) for ranges in (held.prefixes, held.singles)
+    )
+    return replace(target, holding=replace(held, prefixes=prefixes, singles=singles), ceded=frozenset(ceded))
+
+
 def pruned(targets: Sequence[Target], state: State) -> tuple[Target, ...]:
-    """Return the targets with claims only on what is still there."""
+    """Return the targets with claims only on what is still there, and on no table that another has by now."""
     rules_there = {adopted(rule) for rule in state.rules if rule.plain and rule.priority in PRIORITIES}
     hosts = {address.value.ip for address in state.addresses}
     tables = {route.table for route in state.routes}
-    return tuple(replace(each, claim=each.claim.pruned(rules_there, hosts, tables)) for each in targets)
+    held = {each.holding.table: each.mac for each in targets if each.link is not None}
+    return tuple(
+        replace(each, claim=each.claim.pruned(rules_there, hosts, tables - _of_others(held, each.mac)))
+        for each in targets
+    )
+
+
+def _of_others(held: Mapping[int | None, str], mac: str) -> set[int]:
+    return {table for table, holder in held.items() if table is not None and holder != mac}

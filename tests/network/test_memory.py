@@ -81,7 +81,12 @@ def test_a_device_number_of_0_was_none() -> None:
 
 @pytest.mark.parametrize(
     "regress",
-    [{"device_number": 0}, {"device_number": 0, "network_card": LATE}, {"network_card": None}, {"subnet_ipv4_cidr": None}],
+    [
+        {"device_number": 0},
+        {"device_number": 0, "network_card": LATE},
+        {"network_card": None},
+        {"subnet_ipv4_cidr": None},
+    ],
 )
 def test_what_an_attached_eni_cannot_lose_is_unknown_however_often_it_is_told(regress: dict[str, Any]) -> None:
     lost = replace(SECONDARY, **regress)

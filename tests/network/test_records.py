@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from network.values import ETH0, ETH1, PRIMARY, PRIMARY_MAC, SECONDARY, SECONDARY_MAC
 
@@ -12,8 +12,8 @@ from agent.network import records, restore, snapshot
 from agent.network.memory import begin
 from agent.network.offer import is_routable, offer
 from agent.network.records import FORGET_AFTER, GRACE, Node, Record
-from agent.network.targets import NOTHING, Target
-from agent.rtnl import Link
+from agent.network.targets import NOTHING, Target, pruned
+from agent.rtnl import Link, Route, State
 
 UP = replace(ETH1, up=True, mtu=9001)
 LATE = Unknown("late")
@@ -94,13 +94,76 @@ def test_what_is_attached_again_is_asked_for_anew() -> None:
 def test_who_is_unlisted_drains_as_long_as_its_link_is_there() -> None:
     node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
     node = records.listing(node, [PRIMARY_MAC], 2.0)
-    node, _ = passed(node, [ETH0, UP], 2.5)
-    assert state(node)[0] == "ready"
+    assert records.is_doubted(node)
+    node, _ = passed(node, [ETH0, UP], 9.0)
+    assert state(node)[0] == "ready", "one listing says little, however long ago"
+    node = records.listing(node, [PRIMARY_MAC], 2.9)
+    assert state(passed(node, [ETH0, UP], 9.0)[0])[0] == "ready", "two at once are one"
+    node = records.listing(node, [PRIMARY_MAC], 3.0)
+    assert not records.is_doubted(node)
     node, (_, target) = passed(node, [ETH0, UP], 3.0)
     assert state(node)[0] == "draining"
     assert target.holding.hosts, "the kernel keeps it"
     node = records.listing(node, [PRIMARY_MAC, SECONDARY_MAC], 4.0)
     assert state(passed(node, [ETH0, UP], 4.0)[0])[0] == "ready"
+
+
+def test_who_drains_does_so_after_a_restart_too() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    node = records.listing(records.listing(node, [PRIMARY_MAC], 2.0), [PRIMARY_MAC], 3.0)
+    node, targets = passed(node, [ETH0, UP], 3.0)
+    body = snapshot.build(node, targets, "boot", None, pod_subnet_mode=False)
+    again, targets = passed(restore.node(body, "boot"), [ETH0, UP], 4.0)
+    assert state(again) == state(node)
+    assert offered(again, targets) == {"10.0.1.16/28"}
+    again = records.listing(again, [PRIMARY_MAC, SECONDARY_MAC], 5.0)
+    assert state(passed(again, [ETH0, UP], 5.0)[0])[0] == "ready"
+
+
+HEIR = replace(
+    SECONDARY,
+    mac="02:00:00:00:00:0c",
+    eni_id="eni-0123456789abcdef2",
+    device_number=3,
+    ipv4s=(IPv4Address("10.2.0.9"),),
+    ipv6s=None,
+    ipv6_prefixes=None,
+)
+HEIR_LINK = replace(UP, index=4, name="eth2", mac=HEIR.mac)
+
+
+def test_a_range_belongs_to_one_eni_that_stays() -> None:
+    """EC2 gives a prefix to another ENI as soon as it is free, and pods of the one before may still run."""
+    moved = IPv4Network("10.1.1.16/28")
+    node, _ = passed(node_of(PRIMARY, SECONDARY, replace(HEIR, ipv4_prefixes=None)), [ETH0, UP, HEIR_LINK], 1.0)
+    for now in (2.0, 2.0 + GRACE):
+        node, found = passed(node, [ETH0, HEIR_LINK], now, in_use=True)
+    gone = next(each for each in found if each.mac == SECONDARY_MAC)
+    assert moved in gone.withdrawn
+    node = node.with_record(HEIR.mac, replace(node.records[HEIR.mac], memory=begin(HEIR, 0.0)))
+    _, found = passed(node, [ETH0, HEIR_LINK], 5.0, in_use=True)
+    gone = next(each for each in found if each.mac == SECONDARY_MAC)
+    assert moved not in gone.withdrawn
+    assert not [rule for rule in gone.waiting_rules if moved in {rule.src, rule.dst}]
+
+
+def test_a_range_of_one_that_drains_is_anothers() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY, HEIR), [ETH0, UP, HEIR_LINK], 1.0)
+    node = records.listing(records.listing(node, [PRIMARY_MAC, HEIR.mac], 2.0), [PRIMARY_MAC, HEIR.mac], 3.0)
+    _, found = passed(node, [ETH0, UP, HEIR_LINK], 3.0)
+    held = {each.mac: each.holding.prefixes for each in found}
+    assert IPv4Network("10.1.1.16/28") not in held[SECONDARY_MAC]
+    assert IPv4Network("10.1.1.16/28") in held[HEIR.mac]
+
+
+def test_a_table_that_another_has_by_now_is_claimed_no_more() -> None:
+    node, targets = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    heir = replace(HEIR, device_number=2, ipv4_prefixes=None)
+    node = node.with_record(heir.mac, Record(begin(heir, 2.0)))
+    node, targets = passed(node, [ETH0, HEIR_LINK], 2.0, in_use=True)
+    there = State(routes=(Route(3, IPv4Network("0.0.0.0/0"), 4),))
+    gone = next(each for each in pruned(targets, there) if each.mac == SECONDARY_MAC)
+    assert gone.claim == NOTHING
 
 
 def offered(node: Node, targets: tuple[Target, ...], **more: bool) -> set[str] | None:
@@ -116,7 +179,8 @@ def offered(node: Node, targets: tuple[Target, ...], **more: bool) -> set[str] |
 def test_ranges_are_offered_when_they_are_made_and_while_the_eni_stays() -> None:
     node, targets = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
     assert offered(node, targets) == {"10.0.1.16/28", "10.1.1.16/28", "2001:db8:1:0:1::/80"}
-    node, targets = passed(records.listing(node, [PRIMARY_MAC], 2.0), [ETH0, UP], 3.0)
+    node = records.listing(records.listing(node, [PRIMARY_MAC], 2.0), [PRIMARY_MAC], 3.0)
+    node, targets = passed(node, [ETH0, UP], 3.0)
     assert offered(node, targets) == {"10.0.1.16/28"}
     assert is_routable(node, targets)
 

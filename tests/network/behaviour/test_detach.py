@@ -134,6 +134,27 @@ def test_pods_in_use_are_drained(node: Ground, leaving: Card, pod: Callable[[], 
     node.wait_until_gone(leaving)
 
 
+def test_a_prefix_of_one_that_went_may_be_anothers(
+    node: Ground, resident: Daemon, leaving: Card, card: Card, pod: Callable[[], None]
+) -> None:
+    """EC2 has it free again at the detach, while pods of the ENI before still run: new ones must get out."""
+    used = leaving.delegated4[0]
+    node.detach(leaving)
+    node.wait_until(lambda: node.entry(leaving).get("ifname", "") is None, "its link is gone")
+    node.metadata.set(key(card, "ipv4-prefix"), "\n".join([*card.delegated4, used]))
+    resident.kick()
+    node.wait_until(lambda: used in node.ranges(), "it is offered again")
+    expected = {f"4 512: to {used} table 254 proto 2", f"4 1536: from {used} table {card.table} proto 2"}
+    node.wait_until(
+        lambda: {rule for rule in kernel.rules(node.name) if used in rule} == expected, "its rules are the other's"
+    )
+    pod()
+    node.metadata.set(key(card, "ipv4-prefix"), "\n".join(card.delegated4))
+    resident.kick()
+    node.wait_until_complete(card)
+    node.wait_until_gone(leaving)
+
+
 def test_a_prefix_in_use_is_kept_until_its_pods_are_gone(
     node: Ground, resident: Daemon, leaving: Card, pod: Callable[[], None]
 ) -> None:

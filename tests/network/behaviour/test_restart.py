@@ -78,6 +78,26 @@ def test_it_lives_and_stops_while_a_slow_imds_is_read(tmp_path: Path) -> None:
             assert asked < 50 * 17, "it was read too soon to show anything"
 
 
+@pytest.mark.parametrize("path", [None, ""], ids=["IMDS answers", "IMDS is away"])
+def test_what_drains_is_not_offered_again(tmp_path: Path, path: str | None) -> None:
+    leaving = CARDS[-1]
+    with ground(tmp_path, *CARDS) as node:
+        with running(node) as daemon:
+            for card in CARDS:
+                node.wait_for(card)
+            node.metadata.remove(leaving.folder)
+            daemon.kick()
+            node.wait_until(lambda: node.entry(leaving)["state"] == "draining", "it drains")
+            node.wait_until(lambda: not set(leaving.delegated) & node.ranges(), "it is offered no more")
+        if path is not None:
+            node.metadata.fault(path, Fault(status=503))
+        generation = node.snapshot()["generation"]
+        with running(node):
+            node.wait_for_reads("meta-data" if path is None else "api", 4)
+            assert not set(leaving.delegated) & node.ranges()
+            assert (node.entry(leaving)["state"], node.snapshot()["generation"]) == ("draining", generation)
+
+
 def names(events: list[Event]) -> set[str]:
     return {event.name.removeprefix("RTM_") for event in events}
 
