@@ -136,6 +136,14 @@ class AddAltname:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveAltname:
+    """Take a name from a link."""
+
+    index: int
+    altname: str
+
+
+@dataclass(frozen=True, slots=True)
 class PutAddress:
     """Add an address, or make the one that is there last for ever."""
 
@@ -177,8 +185,19 @@ class RemoveRule:
     rule: Rule
 
 
-Change = SetUp | SetMtu | AddAltname | PutAddress | RemoveAddress | PutRoute | RemoveRoute | AddRule | RemoveRule
-REMOVALS = (RemoveAddress, RemoveRoute, RemoveRule)
+Change = (
+    SetUp
+    | SetMtu
+    | AddAltname
+    | RemoveAltname
+    | PutAddress
+    | RemoveAddress
+    | PutRoute
+    | RemoveRoute
+    | AddRule
+    | RemoveRule
+)
+REMOVALS = (RemoveAltname, RemoveAddress, RemoveRoute, RemoveRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +220,8 @@ def describe(change: Change) -> str:
             return f"set the MTU of link {index} to {mtu}"
         case AddAltname(index, altname):
             return f"name link {index} {altname}"
+        case RemoveAltname(index, altname):
+            return f"take the name {altname} from link {index}"
         case _:
             return f"{_VERBS[type(change)]} {subject(change)}"
 
@@ -220,7 +241,7 @@ def subject(change: Change) -> str:
     match change:
         case SetUp(index) | SetMtu(index):
             return f"{'state' if isinstance(change, SetUp) else 'MTU'} of link {index}"
-        case AddAltname(index, altname):
+        case AddAltname(index, altname) | RemoveAltname(index, altname):
             return f"name {altname} of link {index}"
         case PutAddress(address) | RemoveAddress(address):
             return f"address {address.value} of link {address.index}"

@@ -14,6 +14,7 @@ from agent.rtnl import (
     PutAddress,
     PutRoute,
     RemoveAddress,
+    RemoveAltname,
     RemoveRoute,
     RemoveRule,
     Route,
@@ -26,7 +27,7 @@ NEWLINK, DELLINK, GETLINK, SETLINK = 16, 17, 18, 19
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 NEWRULE, DELRULE, GETRULE = 32, 33, 34
-NEWLINKPROP = 108
+NEWLINKPROP, DELLINKPROP = 108, 109
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
@@ -84,7 +85,7 @@ def rules(sequence: int, version: int) -> bytes:
 
 def _request(wanted: Change) -> tuple[int, int, bytes]:
     match wanted:
-        case SetUp() | SetMtu() | AddAltname():
+        case SetUp() | SetMtu() | AddAltname() | RemoveAltname():
             return _link_request(wanted)
         case PutAddress(address) | RemoveAddress(address):
             body = _address(address)
@@ -97,16 +98,21 @@ def _request(wanted: Change) -> tuple[int, int, bytes]:
     return *_KINDS[type(wanted)], body
 
 
-def _link_request(wanted: SetUp | SetMtu | AddAltname) -> tuple[int, int, bytes]:
+def _link_request(wanted: SetUp | SetMtu | AddAltname | RemoveAltname) -> tuple[int, int, bytes]:
     match wanted:
         case SetUp(index):
             return SETLINK, 0, _LINK.pack(0, 0, index, _IFF_UP, _IFF_UP)
         case SetMtu(index, mtu):
             return SETLINK, 0, _LINK.pack(0, 0, index, 0, 0) + u32(_IFLA_MTU, mtu)
         case AddAltname(index, altname):
-            name = attribute(_IFLA_ALT_IFNAME, altname.encode() + b"\0")
-            body = _LINK.pack(0, 0, index, 0, 0) + attribute(_IFLA_PROP_LIST | _NESTED, name)
-            return NEWLINKPROP, CREATE | EXCLUSIVE, body
+            return NEWLINKPROP, CREATE | EXCLUSIVE, _altname(index, altname)
+        case RemoveAltname(index, altname):
+            return DELLINKPROP, 0, _altname(index, altname)
+
+
+def _altname(index: int, altname: str) -> bytes:
+    name = attribute(_IFLA_ALT_IFNAME, altname.encode() + b"\0")
+    return _LINK.pack(0, 0, index, 0, 0) + attribute(_IFLA_PROP_LIST | _NESTED, name)
 
 
 def _address(address: Address) -> bytes:

@@ -63,9 +63,13 @@ def remove_file(path: str, *, root: Path = Path("/")) -> bool:
     target = below(root, path)
     try:
         target.unlink()
-    except FileNotFoundError:
+        _sync_folder(target.parent)
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    _sync_folder(target.parent)
+    except OSError as error:
+        raise FailedError(
+            f"cannot remove {target}: {os.strerror(error.errno or 0)}", hint=_write_hint(error)
+        ) from error
     return True
 
 

@@ -5,21 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent import log, loop
+from agent import loop
 from agent.doctor import report as doctor
 from agent.errors import FailedError, TemporaryError
 from agent.host import files, imds, kernel, status, systemd
 from agent.host.dial import Address, answers
 from agent.host.imds import Imds
 from agent.host.netlink import Netlink, News
-from agent.model import FileSpec, Unknown
+from agent.model import FileSpec
 from agent.network import conflist, memory, plan, records, report, restore, settings, snapshot, verified, wanted
 from agent.network.asking import Asker
 from agent.network.difference import Stages, stages
 from agent.network.offer import is_routable
+from agent.network.outputs import Doors, Outputs
 from agent.network.polling import LISTING
-from agent.network.publication import Publication, Published
-from agent.network.repairs import Repairs
+from agent.network.publication import Publication
+from agent.network.repairs import Repairs, joined
 from agent.network.settings import Settings
 from agent.network.targets import Target, pruned, used
 from agent.rtnl import State
@@ -30,7 +31,8 @@ _LOOK = 5.0
 _RESYNC = 60.0
 # A driver that appears, is renamed and comes up makes several events: they are one reason for a pass.
 _COALESCE = 0.015
-_COALESCE_FIGHT = 0.5
+# While somebody fights with us there is a pass so often at most.
+_REST = 0.1
 # Many ENIs at once, as at a boot, are configured in a few passes: these take at most a third of the time.
 _GATHER = 0.06
 _GATHER_SHARE = 2.0
@@ -43,6 +45,7 @@ _ANSWER_WITHIN = 1.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SNAPSHOT_LIMIT = 1 << 22
 _VPC_CNI = Address("127.0.0.1", 61679)
+_CNI_AWAY = 300.0
 _READ_ONLY = f"read-only: the VPC CNI answers on {_VPC_CNI}, so nothing is changed here"
 
 
@@ -75,6 +78,16 @@ def desired_state(tree: Path, *, pod_subnet_mode: bool) -> str:
     return plan.render(text, pod_subnet_mode=pod_subnet_mode)
 
 
+def _doors(root: Path) -> Doors:
+    def offer(file: FileSpec | None) -> bool:
+        return files.write_file(file, root=root) if file else files.remove_file(conflist.PATH, root=root)
+
+    def tell(found: report.Report) -> None:
+        status.write("network", found.state, found.message, root=root, interfaces=found.interfaces)
+
+    return Doors(offer, files.write_file, tell)
+
+
 def _once(host: Host) -> None:
     room, now = _Room(host, in_haste=False), time.monotonic()
     while room.asker.schedule.due(now):
@@ -100,7 +113,7 @@ def _serve(host: Host) -> None:
             room.look_around()
             if room.is_due():
                 room.make_pass()
-            manager.tell(room.report.message)
+            manager.tell(room.outputs.report.message)
             stop.wait(min(room.idle(), manager.left()), news.fileno())
             if news.drain():
                 stop.wait(room.coalesce())
@@ -114,16 +127,16 @@ class _Room:
     def __init__(self, host: Host, *, in_haste: bool = True) -> None:
         before = snapshot.parsed(files.read_text(host.state, limit=_SNAPSHOT_LIMIT))
         self.asker = Asker(lambda: host.metadata.lookup(within=_ANSWER_WITHIN), loop.jittered, in_haste=in_haste)
-        self.report = report.NOTHING_YET
         self._host = host
         self._node = restore.node(before, host.boot_id)
-        self._publication = Publication(before, host.boot_id, str(host.state.absolute()))
+        self.outputs = Outputs(Publication(before, host.boot_id, str(host.state.absolute())), _doors(host.root))
         self._repairs = Repairs()
-        self._config = self._read_settings()
+        self._config = self._read_settings(restore.settings(before, host.boot_id))
         self._sysctls: Mapping[str, str] = {}
-        self._read_only = answers(_VPC_CNI, within=_PROBE_WITHIN)
+        self._met_cni = -_CNI_AWAY
+        self._read_only = self._is_read_only(time.monotonic())
         self._news = False
-        self._gathered = self._next_pass = self._next_look = 0.0
+        self._gathered = self._rested = self._next_pass = self._next_look = 0.0
         self._settled: tuple[Sequence[Target], State] | None = None
 
     @property
@@ -171,8 +184,8 @@ class _Room:
         """Put right what the kernel tells of while IMDS is waited for."""
         if news.drain():
             self.wake()
-            if not self._repairs.fights.fought:
-                self.make_pass()
+        if self._news and self._rest() <= 0.0:
+            self.make_pass()
 
     def wake(self) -> None:
         """Take note that the kernel has news."""
@@ -184,12 +197,12 @@ class _Room:
         if now < self._next_look:
             return
         self._next_look = now + _LOOK
-        before = (self._config, self._read_only)
-        self._config, self._read_only = self._read_settings(), answers(_VPC_CNI, within=_PROBE_WITHIN)
-        self._write(self._publication.published)
+        before = (self._config, self._read_only, self.outputs.troubles)
+        self._config, self._read_only = self._read_settings(self._config), self._is_read_only(now)
+        self.outputs.again(read_only=self._read_only)
         there = {} if self._read_only else kernel.read_sysctls(self._sysctls)
         is_wrong = any(value != self._sysctls[key] for key, value in there.items())
-        self._news = self._news or is_wrong or before != (self._config, self._read_only)
+        self._news = self._news or is_wrong or before != (self._config, self._read_only, self.outputs.troubles)
 
     def is_due(self) -> bool:
         """Whether a pass may find anything to do: something has news, or time has brought something about."""
@@ -205,17 +218,19 @@ class _Room:
         lacking = verified.troubles(targets, state)
         if any(planned):
             busy = {step.mac for stage in planned for step in stage}
-            self._node = records.before_changes(self._node, targets, lacking, busy, now=now)
+            # What was refused or fought over is so until it is known that it is not.
+            wanting = joined(lacking, self._repairs.troubles)
+            self._node = records.before_changes(self._node, targets, wanting, busy, now=now)
             self._publish(targets)
-        refused = self._repairs.make(planned, self._host.kernel.apply, now)
-        wanting = {mac: [*lacking.get(mac, ()), *refused.get(mac, ())] for mac in {*lacking, *refused}}
+        wanting = joined(lacking, self._repairs.make(planned, self._host.kernel.apply, now))
         if any(planned):
             targets = records.with_links(targets, self._host.kernel.links())
-        self._node = records.after_changes(self._node, targets, wanting, now)
+        self._node = records.after_changes(self._node, targets, wanting, now, lacking=self._repairs.lacking)
         self._publish(targets)
         self._tell(targets, troubles)
         self._next_pass = now + self._pause(now)
         done = time.monotonic()
+        self._rested = done + _REST
         self._gathered = done + max(_GATHER, _GATHER_SHARE * (done - now))
 
     def idle(self) -> float:
@@ -231,7 +246,10 @@ class _Room:
 
     def coalesce(self) -> float:
         """Return how long news is gathered: who fights with us is not answered blow by blow."""
-        return _COALESCE_FIGHT if self._repairs.fights.fought else _COALESCE
+        return max(_COALESCE, self._rest())
+
+    def _rest(self) -> float:
+        return self._rested - time.monotonic() if self._repairs.fights.fought else 0.0
 
     def _plan(self, targets: Sequence[Target], state: State) -> Stages:
         """Return what to do; most passes find what the one before left, and then there is nothing to think over."""
@@ -259,8 +277,14 @@ class _Room:
             targets = tuple(replace(each, lingering=used(each.withdrawn, state.main, own)) for each in targets)
         return targets, state
 
-    def _read_settings(self) -> Settings:
-        return settings.parse(files.read_text(files.below(self._host.root, settings.PATH)))
+    def _read_settings(self, before: Settings) -> Settings:
+        return settings.parse(files.read_text(files.below(self._host.root, settings.PATH)), before)
+
+    def _is_read_only(self, now: float) -> bool:
+        """Whether the VPC CNI's daemon runs here, or did a moment ago: it is away while it is replaced."""
+        if answers(_VPC_CNI, within=_PROBE_WITHIN):
+            self._met_cni = now
+        return now - self._met_cni < _CNI_AWAY
 
     def _set_sysctls(self, targets: Sequence[Target], now: float) -> list[str]:
         if self._read_only:
@@ -274,26 +298,10 @@ class _Room:
         return self._repairs.set_sysctls(wrong, kernel.apply_sysctls, now)
 
     def _publish(self, targets: Sequence[Target]) -> None:
-        self._write(self._publication.of(self._node, targets, pod_subnet_mode=self._config.pod_subnet_mode))
-
-    def _write(self, found: Published) -> None:
-        if not self._read_only and not isinstance(found.offered, Unknown):
-            self._offer(found.offered)
-        if found.enis is not None:
-            files.write_file(found.enis)
-
-    def _offer(self, offered: FileSpec | None) -> None:
-        root = self._host.root
-        changed = files.write_file(offered, root=root) if offered else files.remove_file(conflist.PATH, root=root)
-        if changed:
-            log.get("network").info("CNI configuration changed", path=conflist.PATH, there=offered is not None)
+        mode = self._config.pod_subnet_mode
+        self.outputs.publish(self._node, targets, pod_subnet_mode=mode, read_only=self._read_only)
 
     def _tell(self, targets: Sequence[Target], troubles: Sequence[str]) -> None:
         if targets and not is_routable(self._node, targets):
             troubles = [*troubles, report.NO_PREFIX]
-        found = report.build(self._node, targets, troubles)
-        if (found.state, found.message) != (self.report.state, self.report.message):
-            logger = log.get("network")
-            (logger.info if found.state == "ok" else logger.warning)(found.message, state=found.state)
-        self.report = found
-        status.write("network", found.state, found.message, root=self._host.root, interfaces=found.interfaces)
+        self.outputs.tell(report.build(self._node, targets, [*troubles, *self.outputs.troubles]))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from agent.network.interfaces import altnames
+from agent.network.interfaces import altnames, former_altnames
 from agent.network.numbers import PRIORITIES, TO_POD
 from agent.network.targets import Target, adopted
 from agent.network.wanted import MTU, addresses, last_resort, routes, rules
@@ -25,6 +25,7 @@ from agent.rtnl import (
     PutAddress,
     PutRoute,
     RemoveAddress,
+    RemoveAltname,
     RemoveRoute,
     RemoveRule,
     Route,
@@ -43,7 +44,7 @@ class Step:
     change: Change
 
 
-# Stages in the order in which they are made; a later stage leaves out the ENIs for which an earlier one failed.
+# Stages in the order in which they are made; a later one leaves out what needs something that was refused before.
 Stages = tuple[tuple[Step, ...], ...]
 
 
@@ -60,7 +61,8 @@ def stages(targets: Sequence[Target], state: State) -> Stages:
     leaving = [step for step in (*surplus, *stale) if step.mac in left]
     return (
         tuple(leaving),
-        tuple(step for target in targets for step in _link_steps(target)),
+        # A name may be another's by now.
+        (*_former_names(targets), *(step for target in targets for step in _link_steps(target))),
         tuple(step for target in targets for step in _address_steps(target, state)) + _missing_routes(want, state),
         _missing_rules(want, state),
         (
@@ -93,6 +95,13 @@ class _Wanted:
                 self.routes |= dict.fromkeys(target.waiting_routes, target.mac)
                 self.rules |= dict.fromkeys(target.waiting_rules, target.mac)
         self.places = {_place(route): route for route in self.routes}
+
+
+def _former_names(targets: Sequence[Target]) -> Iterator[Step]:
+    for target in targets:
+        if target.link is not None:
+            index, names = target.link.index, sorted(former_altnames(target.interface))
+            yield from (Step(target.mac, RemoveAltname(index, name)) for name in names)
 
 
 def _link_steps(target: Target) -> Iterator[Step]:
@@ -197,18 +206,19 @@ def _intruders(target: Target, targets: Sequence[Target], state: State) -> Itera
     """Give the addresses of a secondary's link that do harm there.
 
     Those are: what was its own and is no more; a pod's, which the node would take for its own; and one whose network
-    would lead the subnet's traffic, the primary's too, out of this link.
+    would lead the traffic of an ENI's subnet, the primary's too, out of this link.
     """
     if target.link is None or not target.is_managed:
         return
     own = set(target.holding.hosts)
     former = target.claim.hosts - own if target.certain else frozenset()
     pods = [pod for each in targets for pod in each.holding.pods]
+    subnets = {subnet for each in targets for subnet in each.subnets}
     for address in state.addresses:
         value = address.value
         if address.index != target.link.index or (address.alone and value.ip in own) or value.is_link_local:
             continue
-        is_wide = not address.alone and _overlaps(value.network, target.subnets)
+        is_wide = not address.alone and _overlaps(value.network, subnets)
         is_pods = any(value.version == pod.version and value.ip in pod for pod in pods)
         if value.ip in former or is_pods or is_wide:
             yield Step(target.mac, RemoveAddress(address))

@@ -1,5 +1,6 @@
 """Which link each ENI is, which of them is the primary, what it is for, and what is still missing of it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from agent.rtnl import Link
 
 # Other kinds (vlan, macvlan, bond, bridge …) may carry an ENI's MAC, but never are one.
 _KINDS = {None, "veth"}
+_NUMBERED = re.compile(r"device-number-[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,14 @@ def altnames(interface: Interface) -> frozenset[str]:
         card = "" if eni.network_card is None else f".{eni.network_card}"
         names.add(f"device-number-{number}{card}")
     return frozenset(names)
+
+
+def former_altnames(interface: Interface) -> frozenset[str]:
+    """Return the names of its link that say another device number than it has; none where it is not known."""
+    now = {name for name in altnames(interface) if _NUMBERED.fullmatch(name)}
+    if interface.link is None or not now or not interface.is_ours:
+        return frozenset()
+    return frozenset(name for name in interface.link.altnames if _NUMBERED.fullmatch(name)) - now
 
 
 def _is_primary(eni: Eni, primary_mac: str | Unknown) -> bool | Unknown:

@@ -44,5 +44,5 @@ class Publication:
 
 def _gist(record: Record, target: Target) -> tuple[object, ...]:
     said = (record.state, record.reason, record.link_seen, record.complete, record.ready, record.since)
-    former = (target.withdrawn, target.claim.tables, record.claim.pods)
+    former = (target.withdrawn, target.claim.tables, record.claim.pods, record.lacking)
     return (said, target.interface, target.holding, former)

@@ -13,7 +13,7 @@ from agent.network.interfaces import Interface, is_candidate, link_of, missing, 
 from agent.network.memory import AGREE_AFTER, Memory, begin, has_address, settled
 from agent.network.targets import NOTHING, Claim, Target, without_ceded
 from agent.network.wanted import Holding, holding
-from agent.rtnl import Link
+from agent.rtnl import Link, Network
 
 # A driver may be bound anew under the same MAC; a link that stays away longer was detached.
 GRACE = 1.0
@@ -38,6 +38,8 @@ class Record:
     missed: float | None = None
     complete: float | None = None
     ready: float | None = None
+    # Networks for which not all could be made: pods of them are not reached.
+    lacking: frozenset[Network] = frozenset()
 
     @property
     def has_link(self) -> bool:
@@ -166,14 +168,13 @@ def judged(record: Record, target: Target, troubles: Sequence[str], now: float) 
 def _state(record: Record, target: Target, troubles: Sequence[str], now: float) -> tuple[str, str | None]:
     if target.gone:
         return _leaving(target)
+    pending = _pending(record, target, now)
     if target.link is None:
-        what = "its link has gone" if record.link_seen is not None else f"no link has the MAC {target.mac}"
-        return "link-missing", what
+        return _without_link(record, target, pending)
     if is_unlisted(record) and target.interface.primary is False:
         return "draining", "IMDS lists it no more, so it is being detached"
     if record.memory.is_unread:
         return "link-seen", record.memory.trouble
-    pending = _pending(record, target, now)
     return _settled_state(target, target.link, troubles) if pending is None else ("metadata-pending", pending)
 
 
@@ -183,6 +184,14 @@ def _settled_state(target: Target, link: Link, troubles: Sequence[str]) -> tuple
     if troubles:
         return "degraded", "; ".join(troubles)
     return ("ready", None) if link.carrier else ("degraded", f"{link.name} has no carrier")
+
+
+def _without_link(record: Record, target: Target, pending: str | None) -> tuple[str, str | None]:
+    if record.link_seen is not None:
+        return "link-missing", "its link has gone"
+    # One for EFA only has no link as a rule.
+    is_complete = target.interface.role == "ignored" and pending is None
+    return ("ignored", None) if is_complete else ("link-missing", f"no link has the MAC {target.mac}")
 
 
 def _leaving(target: Target) -> tuple[str, str | None]:
@@ -241,17 +250,23 @@ def before_changes(
     """Return the node as it is published before the changes: who leaves does, and what is to be made is claimed."""
     records = dict(node.records)
     for target in targets:
-        was_ready, record = (
-            records[target.mac].ready,
-            judged(records[target.mac], target, troubles.get(target.mac, ()), now),
-        )
-        if target.mac in busy and was_ready is None and record.state in {"ready", "degraded"}:
+        before = records[target.mac]
+        record = judged(before, target, troubles.get(target.mac, ()), now)
+        is_new = before.ready is None and before.state != "degraded"
+        if target.mac in busy and is_new and record.state in {"ready", "degraded"}:
             record = replace(record, state="configuring", reason=None, ready=None)
         records[target.mac] = record
     return replace(node, records=records)
 
 
-def after_changes(node: Node, targets: Sequence[Target], troubles: Mapping[str, Sequence[str]], now: float) -> Node:
+def after_changes(
+    node: Node,
+    targets: Sequence[Target],
+    troubles: Mapping[str, Sequence[str]],
+    now: float,
+    *,
+    lacking: Mapping[str, frozenset[Network]],
+) -> Node:
     """Return the node with the state of each ENI, and a claim on all that was made for it."""
     records = dict(node.records)
     for target in targets:
@@ -260,7 +275,7 @@ def after_changes(node: Node, targets: Sequence[Target], troubles: Mapping[str, 
         claim = target.claim.joined(target.holding) if is_made else target.claim
         if target.holding.table is not None and eni.network_card is None and not record.memory.cardless:
             record = replace(record, memory=replace(record.memory, cardless=True))
-        record = replace(record, claim=claim)
+        record = replace(record, claim=claim, lacking=lacking.get(target.mac, frozenset()))
         records[target.mac] = judged(record, target, troubles.get(target.mac, ()), now)
     return replace(node, records=records)
 

@@ -6,7 +6,22 @@ from agent import log
 from agent.errors import FailedError
 from agent.network.difference import Stages, Step
 from agent.network.fights import Fights
-from agent.rtnl import Change, Failure, describe, subject
+from agent.network.wanted import EVERYWHERE
+from agent.rtnl import (
+    REMOVALS,
+    AddRule,
+    Change,
+    Failure,
+    Network,
+    PutAddress,
+    PutRoute,
+    RemoveAddress,
+    RemoveRoute,
+    RemoveRule,
+    SetUp,
+    describe,
+    subject,
+)
 
 Apply = Callable[[Sequence[Change]], Sequence[Failure]]
 # So many changes of one ENI at once are named one by one; a new one has dozens.
@@ -14,29 +29,39 @@ _NAMED = 3
 
 
 class Repairs:
-    """Applies changes; remembers who fights about what, and how often in a row something was refused."""
+    """Applies changes; remembers who fights about what, and how often in a row something was refused.
+
+    `troubles` are those of the last time by MAC, `lacking` the networks for which not all could be made.
+    """
 
     def __init__(self) -> None:
         self.fights = Fights()
         self.failed = 0
+        self.troubles: Mapping[str, Sequence[str]] = {}
+        self.lacking: Mapping[str, frozenset[Network]] = {}
         self._fought_for: dict[str, str] = {}
 
     def make(self, planned: Stages, apply: Apply, now: float) -> Mapping[str, Sequence[str]]:
         """Make the changes, and return by MAC why something is not as it should be."""
         troubles: dict[str, list[str]] = {}
+        lacking: dict[str, frozenset[Network]] = {}
         made: list[Step] = []
+        blocked: set[tuple[str, int]] = set()
         for stage in planned:
-            steps = [step for step in stage if step.mac not in troubles and self._allows(step, now)]
+            steps = [step for step in stage if not _families(step) & blocked and self._allows(step, now)]
             refused = {failure.change: str(failure) for failure in apply([step.change for step in steps])}
             made += [step for step in steps if step.change not in refused]
-            for step in steps:
-                if step.change in refused:
-                    troubles.setdefault(step.mac, []).append(refused[step.change])
+            for step in (step for step in steps if step.change in refused):
+                troubles.setdefault(step.mac, []).append(refused[step.change])
+                lacking[step.mac] = lacking.get(step.mac, frozenset()) | _needing(step)
+                blocked |= _families(step) if _needing(step) else set()
         self.failed = self.failed + 1 if troubles else 0
+        self.lacking = lacking
         self._note(made, now)
         for each in sorted(self.fights.fought & self._fought_for.keys()):
             troubles.setdefault(self._fought_for[each], []).append(f"fighting over {each}")
         _log(made)
+        self.troubles = troubles
         return troubles
 
     def set_sysctls(
@@ -69,6 +94,36 @@ class Repairs:
         self.fights = self.fights.noted(done, now)
         known = {**self._fought_for, **subjects}
         self._fought_for = {each: mac for each, mac in known.items() if each in self.fights.repairs}
+
+
+def joined(first: Mapping[str, Sequence[str]], second: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """Return the troubles of both."""
+    return {mac: [*first.get(mac, ()), *second.get(mac, ())] for mac in {*first, *second}}
+
+
+def _families(step: Step) -> set[tuple[str, int]]:
+    """Return the families of the ENI that a change is of: a refusal in one of them is no reason to leave the other."""
+    match step.change:
+        case SetUp():
+            versions = {4, 6}
+        case PutAddress(address) | RemoveAddress(address):
+            versions = {address.value.version}
+        case PutRoute(route) | RemoveRoute(route):
+            versions = {route.dst.version}
+        case AddRule(rule) | RemoveRule(rule):
+            versions = {rule.version}
+        case _:
+            versions = set()
+    return {(step.mac, version) for version in versions}
+
+
+def _needing(step: Step) -> frozenset[Network]:
+    """Return the networks that are of no use without a change: nothing needs a name, or that something goes."""
+    if isinstance(step.change, REMOVALS):
+        return frozenset()
+    if isinstance(step.change, AddRule):
+        return frozenset({step.change.rule.src or step.change.rule.dst or EVERYWHERE[step.change.rule.version]})
+    return frozenset(EVERYWHERE[version] for _, version in _families(step))
 
 
 def _log(made: Sequence[Step]) -> None:

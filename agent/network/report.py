@@ -42,7 +42,7 @@ def build(node: Node, targets: Sequence[Target], troubles: Sequence[str]) -> Rep
     reasons = list(dict.fromkeys([*reasons, *troubles]))
     if reasons:
         return Report("degraded", "; ".join(reasons), lines)
-    count = sum(record.state in {"ready", "ignored"} for record in records.values())
+    count = sum(record.state == "ready" for record in records.values())
     return Report("ok", f"{count} network interface{'s' if count != 1 else ''} ready", lines)
 
 

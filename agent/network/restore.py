@@ -9,9 +9,10 @@ from agent.model import Unknown
 from agent.network.memory import AGREE_AFTER, begin
 from agent.network.numbers import FROM_POD, TO_POD
 from agent.network.records import Node, Record
-from agent.network.snapshot import Snapshot
+from agent.network.settings import Settings
+from agent.network.snapshot import POD_SUBNET, Snapshot
 from agent.network.targets import NOTHING, Claim
-from agent.network.wanted import Holding
+from agent.network.wanted import EVERYWHERE, Holding
 from agent.rtnl import MAIN_TABLE, Rule
 
 _NOT_READ = Unknown("IMDS has not been read since the daemon started")
@@ -27,6 +28,13 @@ def node(snapshot: Snapshot | None, boot_id: str) -> Node:
     except (KeyError, TypeError, ValueError):
         return Node()
     return Node(primary, records)
+
+
+def settings(snapshot: Snapshot | None, boot_id: str) -> Settings:
+    """Return the settings that the snapshot was made with; the defaults where there is none of this boot."""
+    if snapshot is None or snapshot.get("bootId") != boot_id:
+        return Settings()
+    return Settings(pod_subnet_mode=snapshot.get("podMode") == POD_SUBNET)
 
 
 def _record(entry: Mapping[str, Any], snapshot: Snapshot) -> Record:
@@ -49,6 +57,7 @@ def _record(entry: Mapping[str, Any], snapshot: Snapshot) -> Record:
         missed=unlisted[1],
         complete=times["imdsComplete"],
         ready=times["ready"],
+        lacking=frozenset() if entry["podRangesUsable"] else frozenset(EVERYWHERE.values()),
     )
 
 

@@ -1,7 +1,7 @@
 """What configure tells the network daemon (`/etc/node-agent/network.json`)."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PATH = "/etc/node-agent/network.json"
 _SCHEMA_VERSION = 1
@@ -15,17 +15,17 @@ class Settings:
     problem: str | None = None
 
 
-def parse(text: str | None) -> Settings:
-    """Return the settings; a missing file gives the defaults, and so does a bad one, with the reason."""
+def parse(text: str | None, before: Settings) -> Settings:
+    """Return the settings; a missing file gives the defaults, a bad one what was `before`, with the reason."""
     if text is None:
         return Settings()
     try:
         body = json.loads(text)
     except ValueError:
-        return Settings(problem=f"{PATH} is no JSON, so defaults are used")
+        return replace(before, problem=f"{PATH} is no JSON, so the mode stays as it was")
     if not isinstance(body, dict) or body.get("schemaVersion") != _SCHEMA_VERSION:
-        return Settings(problem=f"{PATH} is not of schemaVersion {_SCHEMA_VERSION}, so defaults are used")
+        return replace(before, problem=f"{PATH} is not of schemaVersion {_SCHEMA_VERSION}, so the mode stays as it was")
     mode = body.get("podSubnetMode", False)
     if not isinstance(mode, bool):
-        return Settings(problem=f"{PATH}: podSubnetMode is neither true nor false, so defaults are used")
+        return replace(before, problem=f"{PATH}: podSubnetMode is neither true nor false, so it stays as it was")
     return Settings(pod_subnet_mode=mode)

@@ -9,10 +9,12 @@ from agent.network.interfaces import device_number
 from agent.network.records import Node, Record
 from agent.network.targets import Target
 from agent.network.wanted import IPV6_GATEWAY, gateway4
+from agent.rtnl import Network
 
 SCHEMA_VERSION = 1
+POD_SUBNET = "podSubnet"
 # An ENI in one of these states has all that its pods need.
-USABLE = frozenset({"ready", "degraded"})
+_USABLE = frozenset({"ready", "degraded"})
 
 T = TypeVar("T")
 
@@ -30,13 +32,25 @@ def build(
     body = {
         "schemaVersion": SCHEMA_VERSION,
         "bootId": boot_id,
-        "podMode": "podSubnet" if pod_subnet_mode else "default",
+        "podMode": POD_SUBNET if pod_subnet_mode else "default",
         "enis": [_entry(node.records[target.mac], target) for target in targets],
         **_vpc(targets),
     }
     generation = before.get("generation", 0)
     changed = body != {key: value for key, value in before.items() if key != "generation"}
     return {**body, "generation": generation + 1 if changed else generation}
+
+
+def usable(record: Record, target: Target) -> tuple[Network, ...]:
+    """Return the ENI's prefixes whose rules have been made; those of one that leaves are no more."""
+    if record.state not in _USABLE or target.link is None:
+        return ()
+    made = record.claim.pods
+    return tuple(each for each in target.holding.prefixes if each in made and not _is_within(each, record.lacking))
+
+
+def _is_within(network: Network, others: Iterable[Network]) -> bool:
+    return any(each.version == network.version and network[0] in each for each in others)
 
 
 def as_json(snapshot: Snapshot) -> bytes:
@@ -67,7 +81,7 @@ def _entry(record: Record, target: Target) -> dict[str, object]:
         "formerTable": next(iter(sorted(target.claim.tables - {target.holding.table})), None),
         "state": record.state,
         "reason": record.reason,
-        "podRangesUsable": bool(target.holding.prefixes) and record.state in USABLE,
+        "podRangesUsable": bool(usable(record, target)),
         "withdrawnPrefixes": sorted(map(str, target.withdrawn)),
         "timestamps": {
             "linkSeen": _time(record.link_seen),

@@ -1,6 +1,6 @@
 """What the kernel should have of one ENI: addresses, routes, rules and sysctls, from a few numbers of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_interface, ip_network
@@ -28,7 +28,7 @@ NODE_SYSCTLS = {
         for number, value in ((3, "16384"), (2, "15360"), (1, "0"))
     },
 }
-_EVERYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
+EVERYWHERE: Mapping[int, Network] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def routes(held: Holding, index: int) -> tuple[Route, ...]:
         version = gateway.version
         found += [
             Route(held.table or 0, ip_network(gateway), index, metric=metric(version)),
-            Route(held.table or 0, _EVERYWHERE[version], index, gateway, metric(version)),
+            Route(held.table or 0, EVERYWHERE[version], index, gateway, metric(version)),
             last_resort(held.table or 0, version),
         ]
     return (*found, *catchers(held.prefixes))
@@ -100,7 +100,7 @@ def routes(held: Holding, index: int) -> tuple[Route, ...]:
 
 def last_resort(number: int, version: int) -> Route:
     """Return the route that refuses what a table has no other route for."""
-    return Route(number, _EVERYWHERE[version], metric=LAST_RESORT, unreachable=True)
+    return Route(number, EVERYWHERE[version], metric=LAST_RESORT, unreachable=True)
 
 
 def catchers(prefixes: Sequence[Network]) -> tuple[Route, ...]:

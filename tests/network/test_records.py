@@ -28,7 +28,7 @@ def passed(node: Node, links: list[Link], now: float, **more: bool) -> tuple[Nod
     node = records.links_seen(node, links, now)
     found = records.targets(node, links, now, pod_subnet_mode=more.get("pod_subnet_mode", False))
     cleared = tuple(replace(each, claim=NOTHING) if each.gone and not more.get("in_use") else each for each in found)
-    return records.after_changes(node, cleared, {}, now), cleared
+    return records.after_changes(node, cleared, {}, now, lacking={}), cleared
 
 
 def state(node: Node, mac: str = SECONDARY_MAC) -> tuple[str, str | None]:
