@@ -9,7 +9,7 @@ HostInterface = IPv4Interface | IPv6Interface
 
 MAIN_TABLE = 254
 # linux/rtnetlink.h, RTPROT_*: who made a route or a rule.
-UNSPEC, KERNEL, BOOT, RA, DHCP = 0, 2, 3, 9, 16
+UNSPEC, KERNEL, BOOT, STATIC, RA, DHCP = 0, 2, 3, 4, 9, 16
 # Our routes carry a number that nobody has registered; tools print it as it is.
 OUR_PROTOCOL = 157
 # linux/fib_rules.h: what a rule does with a packet.
@@ -39,8 +39,8 @@ class Link:
 class Address:
     """An address of a link.
 
-    `lasting` is false while it has a lifetime, or the kernel does not let it be used; `alone` is false where it
-    brought a route of its network into the main table.
+    `lasting` is false while it has a lifetime, or the kernel does not let it be used; `alone` is false where a route of
+    its network, which it brought, is in the main table.
     """
 
     index: int
@@ -51,7 +51,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route; `index` and `gateway` are None where there is none, `metric` is 0 where there is none."""
+    """A route; `index` and `gateway` are None where there is none, `metric` is 0 where there is none.
+
+    `source` is the address that it chooses, `tuned` whether it has an MTU or the like of its own.
+    """
 
     table: int
     dst: Network
@@ -60,6 +63,8 @@ class Route:
     metric: int = 0
     protocol: int = OUR_PROTOCOL
     unreachable: bool = False
+    source: Host | None = None
+    tuned: bool = False
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

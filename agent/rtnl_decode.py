@@ -23,7 +23,7 @@ _INFO_KIND = 1
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _IFA_F_DADFAILED, _IFA_F_PERMANENT, _IFA_F_NOPREFIXROUTE = 0x8, 0x80, 0x200
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_METRICS, _RTA_TABLE = 1, 4, 5, 6, 7, 8, 15
 _RTN_UNREACHABLE = 7
 _FRA_DST, _FRA_SRC, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 1, 2, 6, 10, 15, 16, 21
 _FRA_SUPPRESS_PREFIXLEN = 14
@@ -91,7 +91,7 @@ def _route(body: bytes) -> Route | None:
     if family not in _VERSIONS:
         return None
     found = attributes(memoryview(body)[_ROUTE.size :])
-    gateway = found.get(_RTA_GATEWAY)
+    gateway, source = found.get(_RTA_GATEWAY), found.get(_RTA_PREFSRC)
     unreachable = kind == _RTN_UNREACHABLE
     return Route(
         table=number(found.get(_RTA_TABLE), table),
@@ -102,6 +102,8 @@ def _route(body: bytes) -> Route | None:
         metric=number(found.get(_RTA_PRIORITY)),
         protocol=protocol,
         unreachable=unreachable,
+        source=_host(bytes(source)) if source else None,
+        tuned=bool(found.get(_RTA_METRICS)),
     )
 
 

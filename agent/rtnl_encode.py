@@ -40,7 +40,7 @@ _NESTED = 0x8000
 _SKIP_STATISTICS = 1 << 3
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x2, 0x200
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 5, 6, 7, 15
 _RTN_UNICAST, _RTN_UNREACHABLE = 1, 7
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _FRA_DST, _FRA_SRC, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 1, 2, 6, 10, 15, 16, 21
@@ -136,7 +136,8 @@ def _route(route: Route) -> bytes:
             u32(_RTA_TABLE, route.table),
             u32(_RTA_PRIORITY, route.metric) if route.metric else b"",
             u32(_RTA_OIF, route.index) if route.index else b"",
-            _gateway(route.gateway),
+            _host(_RTA_GATEWAY, route.gateway),
+            _host(_RTA_PREFSRC, route.source),
         )
     )
 
@@ -162,5 +163,5 @@ def _destination(kind: int, network: Network) -> bytes:
     return attribute(kind, network.network_address.packed) if network.prefixlen else b""
 
 
-def _gateway(gateway: Host | None) -> bytes:
-    return attribute(_RTA_GATEWAY, gateway.packed) if gateway else b""
+def _host(kind: int, host: Host | None) -> bytes:
+    return attribute(kind, host.packed) if host else b""

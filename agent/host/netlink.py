@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Self, TypeVar
@@ -14,10 +15,12 @@ from agent.nlmsg import Buffer, Message
 from agent.rtnl import (
     BOOT,
     DHCP,
+    KERNEL,
     MAIN_TABLE,
     OUR_PROTOCOL,
     RA,
     REMOVALS,
+    STATIC,
     Address,
     AddRule,
     Change,
@@ -43,8 +46,9 @@ _GROUPS = sum(1 << (group - 1) for group in (1, 5, 7, 8, 9, 11, 19, 24, 25))
 _NONE = {errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.ENODEV}
 # What the kernel says of an address, a route or a rule that is not there.
 _GONE = {errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL}
-# Our own routes, those of the VPC CNI (which names no protocol), and what DHCP or an advertisement brings in beside us.
-_PROTOCOLS = (OUR_PROTOCOL, BOOT, DHCP, RA)
+# Our own routes, those of the VPC CNI and of people (who name no protocol, or `static`), and what DHCP or an
+# advertisement brings in beside us.
+_PROTOCOLS = (OUR_PROTOCOL, BOOT, STATIC, DHCP, RA)
 
 
 class Netlink:
@@ -79,7 +83,11 @@ class Netlink:
         """
         filters = [(version, protocol) for version in (4, 6) for protocol in _PROTOCOLS]
         return State(
-            addresses=tuple(found for index in indexes for found in self._addresses(index)),
+            addresses=tuple(
+                found if index == primary else self._checked(found)
+                for index in indexes
+                for found in self._addresses(index)
+            ),
             routes=tuple(found for each, protocol in filters for found in self._routes(each, protocol=protocol)),
             rules=tuple(found for version in (4, 6) for found in self._rules(version)),
             primary=tuple(found for each in (4, 6) for found in self._routes(each, table=MAIN_TABLE, index=primary))
@@ -98,6 +106,14 @@ class Netlink:
 
     def _addresses(self, index: int) -> Iterable[Address]:
         return self._dump(lambda sequence: rtnl_encode.addresses(sequence, index), rtnl_decode.address)
+
+    def _checked(self, address: Address) -> Address:
+        """Return the address with whether the route that it brought is still there: the VPC CNI deletes it."""
+        if address.alone or address.value.is_link_local:
+            return address
+        network = address.value.network
+        found = self._routes(network.version, protocol=KERNEL, table=MAIN_TABLE, index=address.index)
+        return replace(address, alone=all(route.dst != network for route in found))
 
     def _routes(self, version: int, **filters: int) -> Iterable[Route]:
         return self._dump(lambda sequence: rtnl_encode.routes(sequence, version, **filters), rtnl_decode.route)

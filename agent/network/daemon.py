@@ -23,6 +23,7 @@ from agent.network.publication import Publication
 from agent.network.repairs import Repairs, joined
 from agent.network.settings import Settings
 from agent.network.targets import Target, pruned, used
+from agent.network.vpc_cni import READ_ONLY, VpcCni
 from agent.rtnl import State
 
 # netlink announces only some of the sysctls; they have to be right again within 10 s.
@@ -45,8 +46,6 @@ _ANSWER_WITHIN = 1.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SNAPSHOT_LIMIT = 1 << 22
 _VPC_CNI = Address("127.0.0.1", 61679)
-_CNI_AWAY = 300.0
-_READ_ONLY = f"read-only: the VPC CNI answers on {_VPC_CNI}, so nothing is changed here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +132,9 @@ class _Room:
         self._repairs = Repairs()
         self._config = self._read_settings(restore.settings(before, host.boot_id))
         self._sysctls: Mapping[str, str] = {}
-        self._met_cni = -_CNI_AWAY
-        self._read_only = self._is_read_only(time.monotonic())
-        self._news = False
+        self._peer = VpcCni(lambda: answers(_VPC_CNI, within=_PROBE_WITHIN))
+        self._read_only = self._peer.is_here(time.monotonic())
+        self._news = self._stirred = False
         self._gathered = self._rested = self._next_pass = self._next_look = 0.0
         self._settled: tuple[Sequence[Target], State] | None = None
 
@@ -184,12 +183,12 @@ class _Room:
         """Put right what the kernel tells of while IMDS is waited for."""
         if news.drain():
             self.wake()
-        if self._news and self._rest() <= 0.0:
+        if self._stirred and self._rest() <= 0.0:
             self.make_pass()
 
     def wake(self) -> None:
         """Take note that the kernel has news."""
-        self._news = True
+        self._news = self._stirred = True
 
     def look_around(self) -> None:
         """Look now and then at what nobody announces, and have a pass made where it is not as the last one left it."""
@@ -198,7 +197,7 @@ class _Room:
             return
         self._next_look = now + _LOOK
         before = (self._config, self._read_only, self.outputs.troubles)
-        self._config, self._read_only = self._read_settings(self._config), self._is_read_only(now)
+        self._config, self._read_only = self._read_settings(self._config), self._peer.is_here(now)
         self.outputs.again(read_only=self._read_only)
         there = {} if self._read_only else kernel.read_sysctls(self._sysctls)
         is_wrong = any(value != self._sysctls[key] for key, value in there.items())
@@ -210,9 +209,9 @@ class _Room:
 
     def make_pass(self) -> None:
         """Make everything as it should be by what is known; a second pass changes nothing."""
-        now, self._news = time.monotonic(), False
+        now, self._news, self._stirred = time.monotonic(), False, False
         targets, state = self._observe(now)
-        troubles = [text for text in (self._config.problem, _READ_ONLY if self._read_only else None) if text]
+        troubles = [text for text in (self._config.problem, READ_ONLY if self._read_only else None) if text]
         troubles += self._set_sysctls(targets, now)
         planned = () if self._read_only else self._plan(targets, state)
         lacking = verified.troubles(targets, state)
@@ -280,12 +279,6 @@ class _Room:
     def _read_settings(self, before: Settings) -> Settings:
         return settings.parse(files.read_text(files.below(self._host.root, settings.PATH)), before)
 
-    def _is_read_only(self, now: float) -> bool:
-        """Whether the VPC CNI's daemon runs here, or did a moment ago: it is away while it is replaced."""
-        if answers(_VPC_CNI, within=_PROBE_WITHIN):
-            self._met_cni = now
-        return now - self._met_cni < _CNI_AWAY
-
     def _set_sysctls(self, targets: Sequence[Target], now: float) -> list[str]:
         if self._read_only:
             return []
@@ -298,8 +291,7 @@ class _Room:
         return self._repairs.set_sysctls(wrong, kernel.apply_sysctls, now)
 
     def _publish(self, targets: Sequence[Target]) -> None:
-        mode = self._config.pod_subnet_mode
-        self.outputs.publish(self._node, targets, pod_subnet_mode=mode, read_only=self._read_only)
+        self.outputs.publish(self._node, targets, self._config, read_only=self._read_only)
 
     def _tell(self, targets: Sequence[Target], troubles: Sequence[str]) -> None:
         if targets and not is_routable(self._node, targets):

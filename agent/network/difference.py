@@ -138,28 +138,36 @@ def _address_steps(target: Target, state: State) -> Iterator[Step]:
 
 
 def _missing_routes(want: _Wanted, state: State) -> tuple[Step, ...]:
-    # The VPC CNI's routes are as good as ours.
-    there = {replace(route, protocol=OUR_PROTOCOL) if route.protocol == BOOT else route for route in state.routes}
+    there = {_adopted(route) for route in state.routes}
     return tuple(Step(mac, PutRoute(route)) for route, mac in want.routes.items() if route not in there)
 
 
 def _stale_routes(targets: Sequence[Target], want: _Wanted, state: State) -> tuple[Step, ...]:
-    """Return our routes that are wanted no more; in the place of a wanted one a route is replaced, not removed."""
+    """Return our routes that are wanted no more, and others' beside ours in our own tables, which may come before ours.
+
+    In the place of a wanted one that is not there a route is replaced, not removed.
+    """
     owners = {table: target for target in targets for table in target.claim.tables if table != MAIN_TABLE}
     for target in targets:
         if target.link is not None and target.holding.table is not None:
             owners[target.holding.table] = target
     owners.pop(MAIN_TABLE, None)
-    there = set(state.routes)
+    there = {_adopted(route) for route in state.routes}
     found = []
     for route in state.routes:
-        if route.protocol != OUR_PROTOCOL or route in want.routes:
-            continue
         wanted = want.places.get(_place(route))
+        is_beside = wanted is not None and wanted.table != MAIN_TABLE
+        if _adopted(route) in want.routes or (route.protocol != OUR_PROTOCOL and not is_beside):
+            continue
         owner = owners.get(route.table)
         if (wanted in there) if wanted else _may_go(route, owner, targets, state):
             found.append(Step(owner.mac if owner else "", RemoveRoute(route)))
     return tuple(found)
+
+
+def _adopted(route: Route) -> Route:
+    """Return the route as ours where it is the VPC CNI's that says the same."""
+    return replace(route, protocol=OUR_PROTOCOL) if route.protocol == BOOT else route
 
 
 def _may_go(route: Route, owner: Target | None, targets: Sequence[Target], state: State) -> bool:

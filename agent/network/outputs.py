@@ -10,6 +10,7 @@ from agent.network import conflist, report
 from agent.network.publication import Publication, Published
 from agent.network.records import Node
 from agent.network.report import Report
+from agent.network.settings import Settings
 from agent.network.targets import Target
 
 
@@ -36,9 +37,9 @@ class Outputs:
         """Return what could not be written when it was tried last."""
         return tuple(self._failed.values())
 
-    def publish(self, node: Node, targets: Sequence[Target], *, pod_subnet_mode: bool, read_only: bool) -> None:
+    def publish(self, node: Node, targets: Sequence[Target], config: Settings, *, read_only: bool) -> None:
         """Write what has changed; the CNI configuration only where this node is ours."""
-        self._write(self._publication.of(node, targets, pod_subnet_mode=pod_subnet_mode), read_only=read_only)
+        self._write(self._publication.of(node, targets, pod_subnet_mode=config.pod_subnet_mode), read_only=read_only)
 
     def again(self, *, read_only: bool) -> None:
         """Write what somebody has changed meanwhile, or what could not be written."""

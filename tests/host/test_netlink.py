@@ -182,7 +182,7 @@ def test_only_routes_of_interest_are_read(name: str, kernel: Netlink) -> None:
     run(["ip", "-n", name, "link", "set", "eth1", "up"])
     for metric, protocol in (("101", "boot"), ("102", "static"), ("103", "dhcp"), ("104", "157")):
         run(["ip", "-n", name, "route", "add", "198.51.100.0/24", "dev", "eth1", "metric", metric, "proto", protocol])
-    assert {route.protocol for route in kernel.state([index]).routes if route.dst.version == 4} == {3, 16, 157}
+    assert {route.protocol for route in kernel.state([index]).routes if route.dst.version == 4} == {3, 4, 16, 157}
     assert {route.protocol for route in kernel.state([index], main=True).main if route.dst.version == 4} == {
         3,
         4,

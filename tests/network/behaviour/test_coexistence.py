@@ -25,7 +25,8 @@ def node(tmp_path: Path) -> Iterator[Ground]:
     with ground(tmp_path, PRIMARY, OTHER) as made:
         made.batch(
             "link set dev eth1 mtu 9001 up",
-            f"address add {OTHER.address4}/20 dev eth1 noprefixroute",
+            f"address add {OTHER.address4}/20 dev eth1",
+            f"route del {OTHER.subnet4} dev eth1",
             f"route add {OTHER.gateway4} dev eth1 scope link table 2",
             f"route add default via {OTHER.gateway4} dev eth1 table 2",
             "rule add priority 1024 fwmark 0x80/0x80 lookup main",
@@ -50,6 +51,7 @@ def test_its_objects_are_taken_over_without_a_gap(node: Ground) -> None:
         without_protocol = [line.rpartition(" proto ")[0] for line in after]
         assert sorted(set(without_protocol)) == sorted(without_protocol), "nothing stands twice"
         assert "4 table 2 unreachable default metric 4278198272" in without_protocol
+        assert kernel.addresses(node.name, "eth1") == {f"{OTHER.address4}/20"}
 
 
 @contextlib.contextmanager
