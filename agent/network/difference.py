@@ -198,16 +198,22 @@ def _surplus_rules(targets: Sequence[Target], want: _Wanted, state: State) -> tu
     owners = {rule: target.mac for target in targets for rule in target.claim.rules}
     selectors = {_selector(rule): mac for rule, mac in want.rules.items()}
     counted = Counter(adopted(rule) for rule in mine)
-    found = []
+    found: list[tuple[str, Rule]] = []
     for rule in mine:
         ours = adopted(rule)
         if ours in want.rules:
             # Two that are alike but for saying "kernel" or nothing: one of them is enough.
             if counted[ours] > 1 and rule.protocol == KERNEL:
-                found.append(Step(want.rules[ours], RemoveRule(rule)))
+                found.append((want.rules[ours], rule))
         elif mac := selectors.get(_selector(rule)) or (owners.get(ours) if ours not in want.kept else None):
-            found.append(Step(mac, RemoveRule(rule)))
-    return tuple(found)
+            found.append((mac, rule))
+    return tuple(Step(mac, RemoveRule(rule)) for mac, rule in found if not _is_hidden(rule, state))
+
+
+def _is_hidden(rule: Rule, state: State) -> bool:
+    """Whether the kernel would remove another's rule instead: it takes the first that has what is named, or more."""
+    alike = (each for each in state.rules if replace(each, plain=True) == rule)
+    return not next(alike).plain
 
 
 def _intruders(target: Target, targets: Sequence[Target], state: State) -> Iterator[Step]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from network.values import ETH0, ETH1, PRIMARY, PRIMARY_MAC, SECONDARY, SECONDARY_MAC, target
 
+from agent.model import Unknown
 from agent.network.difference import Stages, stages
 from agent.network.interfaces import altnames
 from agent.network.targets import NOTHING, Target
@@ -18,6 +19,7 @@ from agent.rtnl import (
     DHCP,
     MAIN_TABLE,
     REMOVALS,
+    STATIC,
     AddAltname,
     Address,
     AddRule,
@@ -25,6 +27,7 @@ from agent.rtnl import (
     PutAddress,
     PutRoute,
     RemoveAddress,
+    RemoveAltname,
     RemoveRoute,
     RemoveRule,
     Route,
@@ -197,6 +200,56 @@ def test_a_link_that_may_come_back_in_a_moment_loses_nothing() -> None:
     left = replace(state_of(target(link=DONE)), addresses=())
     resting = replace(left, routes=tuple(route for route in left.routes if route.unreachable))
     assert flat(stages([target(link=None, claim=claim)], resting)) == []
+
+
+def test_a_route_of_ours_that_is_nobodys_goes_unless_something_needs_it() -> None:
+    """The snapshot was lost, and IMDS does not list an ENI that is attached: its rules stay, and so does the rest."""
+    lost = state_of(target(link=DONE))
+    assert flat(stages([PRIMARY_TARGET], replace(WHOLE, addresses=()))) == []
+    resorts = tuple(route for route in lost.routes if route.unreachable)
+    orphans = replace(state_of(PRIMARY_TARGET), routes=(*state_of(PRIMARY_TARGET).routes, *resorts))
+    assert flat(stages([PRIMARY_TARGET], orphans)) == [RemoveRoute(route) for route in resorts]
+
+
+def test_anothers_rule_is_not_removed_in_the_place_of_ours() -> None:
+    """The kernel removes the first rule that has what is named, whatever else it selects by."""
+    claim = NOTHING.joined(target(link=DONE).holding)
+    gone = target(link=None, claim=claim, holding=Holding(SECONDARY_MAC, primary=False, table=None), gone=True)
+    ours = Rule(4, 1536, 3, src=ip_network("10.1.1.16/28"))
+    twin = replace(ours, plain=False)
+    assert flat(stages([gone], State(rules=(ours, twin)))) == [RemoveRule(ours)]
+    assert flat(stages([gone], State(rules=(twin, ours)))) == []
+
+
+def test_a_name_of_another_number_goes_before_names_come() -> None:
+    link = replace(DONE, altnames=frozenset({"eni-0123456789abcdef1", "device-number-7.0", "mine"}))
+    found = flat(stages([PRIMARY_TARGET, target(link=link)], WHOLE))
+    assert found == [RemoveAltname(3, "device-number-7.0"), AddAltname(3, "device-number-2.0")]
+    unknown = replace(SECONDARY, device_number=Unknown("late"))
+    assert not [each for each in flat(stages([target(unknown, link)], WHOLE)) if isinstance(each, RemoveAltname)]
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        Route(3, ip_network("0.0.0.0/0"), 3, ip_address("10.1.0.1"), protocol=BOOT, source=ip_address("10.0.0.4")),
+        Route(3, ip_network("0.0.0.0/0"), 3, ip_address("10.1.0.1"), protocol=STATIC),
+        Route(3, ip_network("0.0.0.0/0"), protocol=BOOT, unreachable=True),
+    ],
+    ids=["a source", "static", "a refusal"],
+)
+def test_a_route_beside_ours_in_its_table_goes(stranger: Route) -> None:
+    state = replace(WHOLE, routes=(stranger, *WHOLE.routes))
+    assert flat(stages([PRIMARY_TARGET, target(link=DONE)], state)) == [RemoveRoute(stranger)]
+    in_main = replace(stranger, table=MAIN_TABLE, dst=ip_network("10.1.1.16/28"))
+    state = replace(WHOLE, routes=(in_main, *WHOLE.routes))
+    assert flat(stages([PRIMARY_TARGET, target(link=DONE)], state)) == []
+
+
+def test_a_route_with_an_mtu_of_its_own_is_not_as_good() -> None:
+    mine = Route(3, ip_network("0.0.0.0/0"), 3, ip_address("10.1.0.1"))
+    tuned = tuple(replace(each, protocol=BOOT, tuned=True) if each == mine else each for each in WHOLE.routes)
+    assert flat(stages([PRIMARY_TARGET, target(link=DONE)], replace(WHOLE, routes=tuned))) == [PutRoute(mine)]
 
 
 def test_what_dhcp_brought_into_main_by_a_secondary_goes() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from network.values import ETH0, ETH1, PRIMARY, PRIMARY_MAC, SECONDARY, SECONDARY_MAC
 
@@ -12,6 +12,7 @@ from agent.network import records, restore, snapshot
 from agent.network.memory import begin
 from agent.network.offer import is_routable, offer
 from agent.network.records import FORGET_AFTER, GRACE, Node, Record
+from agent.network.settings import Settings
 from agent.network.targets import NOTHING, Target, pruned
 from agent.rtnl import Link, Route, State
 
@@ -190,6 +191,44 @@ def test_in_pod_subnet_mode_the_primary_offers_nothing() -> None:
     assert offered(node, targets, pod_subnet_mode=True) is None
     node, targets = passed(node, [ETH0, UP], 2.0, pod_subnet_mode=True)
     assert offered(node, targets, pod_subnet_mode=True) == {"10.1.1.16/28", "2001:db8:1:0:1::/80"}
+
+
+def test_in_pod_subnet_mode_an_unknown_takes_nothing_away() -> None:
+    late = replace(SECONDARY, ipv4_prefixes=LATE, ipv6_prefixes=None)
+    for known in (node_of(PRIMARY, late), Node()):
+        node, targets = passed(known, [ETH0, UP], 1.0, pod_subnet_mode=True)
+        assert isinstance(offer(node, targets, pod_subnet_mode=True), Unknown)
+
+
+def test_one_for_efa_only_needs_no_link() -> None:
+    bare = replace(SECONDARY, ipv4s=None, ipv6s=None, ipv4_prefixes=None, ipv6_prefixes=None)
+    node, targets = passed(node_of(replace(PRIMARY, ipv4_prefixes=None), bare), [ETH0], 6.0)
+    assert state(node) == ("ignored", None)
+    sure = tuple(replace(each, firm=True) for each in targets)
+    assert offered(node, sure) == {"198.18.64.0/20"}
+
+
+def test_what_could_not_be_made_is_not_offered() -> None:
+    node, targets = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    lacking = {SECONDARY_MAC: frozenset({IPv6Network("::/0")})}
+    node = records.after_changes(node, targets, {SECONDARY_MAC: ["refused"]}, 2.0, lacking=lacking)
+    assert offered(node, targets) == {"10.0.1.16/28", "10.1.1.16/28"}
+    lacking = {SECONDARY_MAC: frozenset({IPv4Network("10.1.1.16/28"), IPv6Network("::/0")})}
+    node = records.after_changes(node, targets, {SECONDARY_MAC: ["refused"]}, 3.0, lacking=lacking)
+    assert offered(node, targets) == {"10.0.1.16/28"}
+    body = snapshot.build(node, targets, "boot", None, pod_subnet_mode=False)
+    again = restore.node(body, "boot")
+    assert offered(again, targets) == {"10.0.1.16/28"}, "nor after a restart"
+    before = records.before_changes(node, targets, {SECONDARY_MAC: ["refused"]}, {SECONDARY_MAC}, now=4.0)
+    assert state(before) == state(node)
+
+
+def test_the_mode_is_remembered_over_a_restart() -> None:
+    node, targets = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    for mode in (True, False):
+        body = snapshot.build(node, targets, "boot", None, pod_subnet_mode=mode)
+        assert restore.settings(body, "boot") == Settings(pod_subnet_mode=mode)
+        assert restore.settings(body, "another boot") == restore.settings(None, "boot") == Settings()
 
 
 def test_without_a_prefix_nothing_is_said_until_that_is_sure() -> None:

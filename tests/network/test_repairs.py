@@ -2,12 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_interface, ip_network
+
+import pytest
 
 from agent.errors import FailedError
 from agent.network.difference import Step
 from agent.network.fights import PAUSE, REPAIRS
 from agent.network.repairs import Repairs
-from agent.rtnl import AddRule, Change, Failure, Rule, SetUp
+from agent.rtnl import (
+    AddAltname,
+    Address,
+    AddRule,
+    Change,
+    Failure,
+    PutAddress,
+    PutRoute,
+    RemoveAltname,
+    RemoveRoute,
+    Route,
+    Rule,
+    SetMtu,
+    SetUp,
+)
 
 FIRST, SECOND = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 RULE = AddRule(Rule(4, 512, 254))
@@ -33,6 +50,33 @@ def test_a_refusal_stops_its_own_eni_alone() -> None:
     assert repairs.failed == 1
     assert repairs.make((), kernel.apply, 1.0) == {}
     assert repairs.failed == 0
+
+
+EVERY4, EVERY6 = ip_network("0.0.0.0/0"), ip_network("::/0")
+
+
+@pytest.mark.parametrize(
+    ("refused", "made", "lacking"),
+    [
+        (AddAltname(2, "name"), [4, 6], set()),
+        (SetMtu(2, 9001), [4, 6], set()),
+        (RemoveAltname(2, "name"), [4, 6], set()),
+        (RemoveRoute(Route(3, EVERY4)), [4, 6], set()),
+        (PutRoute(Route(3, EVERY6)), [4], {EVERY6}),
+        (PutAddress(Address(2, ip_interface("10.1.0.9/32"))), [6], {EVERY4}),
+        (SetUp(2), [], {EVERY4, EVERY6}),
+        (AddRule(Rule(6, 1536, 3, src=ip_network("2001:db8::/80"))), [4], {ip_network("2001:db8::/80")}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_refusal_costs_what_needs_it(refused: Change, made: list[int], lacking: set[object]) -> None:
+    kernel, repairs = Kernel(frozenset({refused})), Repairs()
+    rules = [AddRule(Rule(version, 512, 254)) for version in (4, 6)]
+    assert list(repairs.make(((Step(FIRST, refused),), tuple(Step(FIRST, rule) for rule in rules)), kernel.apply, 0.0))
+    assert kernel.made == [rule for rule in rules if rule.rule.version in made]
+    assert repairs.lacking.get(FIRST, set()) == lacking
+    repairs.make((), kernel.apply, 1.0)
+    assert repairs.lacking == {}
 
 
 def test_what_is_made_again_and_again_is_left_for_a_while_and_told() -> None:

@@ -7,6 +7,7 @@ from network.behaviour import kernel
 from network.behaviour.card import Card
 from network.behaviour.conftest import PRIMARY, STEADY
 from network.behaviour.ground import Ground
+
 from world.processes import run
 
 pytestmark = pytest.mark.netns
