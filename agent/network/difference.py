@@ -19,6 +19,7 @@ from agent.rtnl import (
     OUR_PROTOCOL,
     RA,
     AddAltname,
+    Address,
     AddRule,
     Change,
     Network,
@@ -155,9 +156,11 @@ def _stale_routes(targets: Sequence[Target], want: _Wanted, state: State) -> tup
     there = {_adopted(route) for route in state.routes}
     found = []
     for route in state.routes:
+        if _adopted(route) in want.routes:
+            continue
         wanted = want.places.get(_place(route))
         is_beside = wanted is not None and wanted.table != MAIN_TABLE
-        if _adopted(route) in want.routes or (route.protocol != OUR_PROTOCOL and not is_beside):
+        if route.protocol != OUR_PROTOCOL and not is_beside:
             continue
         owner = owners.get(route.table)
         if (wanted in there) if wanted else _may_go(route, owner, targets, state):
@@ -226,16 +229,19 @@ def _intruders(target: Target, targets: Sequence[Target], state: State) -> Itera
         return
     own = set(target.holding.hosts)
     former = target.claim.hosts - own if target.certain else frozenset()
-    pods = [pod for each in targets for pod in each.holding.pods]
-    subnets = {subnet for each in targets for subnet in each.subnets}
     for address in state.addresses:
         value = address.value
         if address.index != target.link.index or (address.alone and value.ip in own) or value.is_link_local:
             continue
-        is_wide = not address.alone and _overlaps(value.network, subnets)
-        is_pods = any(value.version == pod.version and value.ip in pod for pod in pods)
-        if value.ip in former or is_pods or is_wide:
+        if value.ip in former or _does_harm(address, targets):
             yield Step(target.mac, RemoveAddress(address))
+
+
+def _does_harm(address: Address, targets: Sequence[Target]) -> bool:
+    value, ours = address.value, [target for target in targets if target.interface.is_ours]
+    is_pods = any(value.version == pod.version and value.ip in pod for each in ours for pod in each.holding.pods)
+    is_wide = not address.alone and any(_overlaps(value.network, each.subnets) for each in ours)
+    return is_pods or is_wide
 
 
 def _strays(targets: Sequence[Target], state: State) -> Iterator[Step]:

@@ -131,6 +131,8 @@ def adopted(rule: Rule) -> Rule:
 def without_ceded(targets: Sequence[Target], leaving: Collection[str]) -> tuple[Target, ...]:
     """Return the targets in which a range belongs to one ENI: to who stays, not to who has no link or is `leaving`."""
     staying = {target.mac for target in targets if target.link is not None and target.mac not in leaving}
+    if not any(target.mac not in staying or target.withdrawn for target in targets):
+        return tuple(targets)  # as nearly always
     given = {pod: target.mac for target in targets if target.mac in staying for pod in target.holding.pods}
     return tuple(_ceding(target, given, staying) for target in targets)
 
