@@ -8,7 +8,7 @@ import pytest
 from network.behaviour import kernel
 from network.behaviour.card import Card
 from network.behaviour.conftest import PRIMARY, STEADY
-from network.behaviour.ground import CONFLIST, Daemon, Ground, ground, running
+from network.behaviour.ground import CONFLIST, SETTINGS, Daemon, Ground, ground, running
 
 pytestmark = pytest.mark.netns
 
@@ -112,3 +112,20 @@ def test_the_files_are_whole_whenever_they_are_read(node: Ground, card: Card) ->
     node.wait_until(changed, "the withdrawn prefix is told")
     assert seen == {2}
     assert kernel.links(node.name) >= {f"eth{card.place}"}
+
+
+def test_a_bad_file_of_settings_leaves_the_mode_as_it_was(tmp_path: Path) -> None:
+    primary, other = Card(0, prefixes4=1), Card(1, prefixes4=1)
+    settings = tmp_path / SETTINGS
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"schemaVersion": 1, "podSubnetMode": true}')
+    with ground(tmp_path, primary, other) as node:
+        with running(node):
+            node.wait_until(lambda: node.ranges() == set(other.delegated4), "the secondary's range is offered")
+            settings.write_text("{")
+            node.wait_until(lambda: "stays as it was" in node.status()["message"], "it is told")
+            assert node.ranges() == set(other.delegated4)
+        with running(node):
+            node.wait_for_reads(other.folder, 2)
+            assert node.ranges() == set(other.delegated4)
+            assert node.entry(primary)["role"] == "node"
