@@ -79,6 +79,12 @@ def cause(error: AgentError) -> dict[str, object]:
     return {"error": error.message, "hint": error.hint}
 
 
+def defect(error: Exception) -> dict[str, object]:
+    """Return the details of a message that says of a mistake of ours what may be said: its kind."""
+    hint = "see the journal of node-agent-diagnostics, and report it"
+    return {"error": f"a defect of the agent: {type(error).__name__}", "hint": hint}
+
+
 def delivered(made: Made) -> tuple[Reason, str]:
     """Return reason and head of the message for a bundle that has arrived."""
     if made.failed:

@@ -1,6 +1,7 @@
 """The folder that the kubelet's log endpoint shows: bundles stay there for ten minutes, also across restarts."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,14 +24,14 @@ class Shelf:
         self._reserve = reserve
         self._root = root
 
-    def keep(self, capture: str, node: str) -> str:
+    def keep(self, capture: str, node: str, tick: Callable[[], None]) -> str:
         """Put a capture's bundle there, whole or not at all, and return its path on the node."""
         path = f"{_SUPPORT}/{node}{_SUFFIX}"
         source, target = self._spool.place(capture) / self._bundle, files.below(self._root, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if files.free_bytes(target.parent) < files.size(source) + self._reserve:
             raise FailedError(f"no space for {path}", hint="free space on the data volume, or give a pre-signed URL")
-        files.copy_file(source, target, mode=0o640)
+        files.copy_file(source, target, mode=0o640, tick=tick)
         return path
 
     def sweep(self) -> None:
