@@ -103,7 +103,7 @@ OUTPUTS: tuple[Output, ...] = (
     # Where no such unit has ever run, journalctl exits with 1.
     _BASE.journal("node-agent/journal.txt", "--unit=node-agent-*", accepts=(0, 1)),
     _BASE.tree("node-agent/etc/", "/etc/node-agent"),
-    _BASE.file("node-agent/settings.json", "/run/node-agent/settings.json", "/etc/node-agent/settings.json"),
+    _BASE.file("node-agent/settings.json", "/etc/node-agent/settings.json"),
     _BASE.file("system/os-release", "/etc/os-release", "/usr/lib/os-release"),
     _BASE.file("system/cmdline", "/proc/cmdline"),
     *(_BASE.log(f"var_log/{name}", f"/var/log/{name}") for name in _LOG_FILES),
