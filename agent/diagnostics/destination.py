@@ -1,6 +1,8 @@
 """Where a bundle may go: rules of the URL, and of the peer that its host turns out to be."""
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -127,14 +129,40 @@ def _why_not_name(name: str, rules: Rules) -> str:
     return "a name of the node's own network" if "." not in name or name.endswith(_LOCAL_DOMAINS) else ""
 
 
-def service_range(cluster_dns: str) -> Network:
-    """Return the range of service addresses around the cluster's DNS address, as far as it can be known from it."""
-    address = ip_address(cluster_dns)
+def service_ranges(settings: str, kubelet: str) -> list[Network]:
+    """Return the cluster's service ranges: the one in the node's settings, else what is around kubelet's DNS servers.
+
+    Both are the texts of files, empty where there is none.
+    """
+    named = _value(settings, "settings", "kubernetes", "service-cidr")
+    return list(_networks([named])) or list(map(_around, _networks(_value(kubelet, "clusterDNS"))))
+
+
+def _value(text: str, *keys: str) -> object:
+    """Return what stands in JSON under keys, None where nothing does."""
+    try:
+        found = json.loads(text)
+        for key in keys:
+            found = found[key]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return found
+
+
+def _networks(texts: object) -> Iterator[Network]:
+    for text in texts if isinstance(texts, list) else ():
+        with suppress(ValueError):
+            yield ip_network(str(text))
+
+
+def _around(server: Network) -> Network:
+    """Return the service range around the address of the cluster's DNS, as far as it can be known from it."""
+    address = server.network_address
     for network in _EKS_SERVICE_RANGES:
         if address in network:
             return network
     # EKS's IPv6 service range is a /108; the smallest IPv4 range that it takes is a /24.
-    return ip_network((cluster_dns, 108 if address.version == 6 else 24), strict=False)
+    return ip_network((address, 108 if address.version == 6 else 24), strict=False)
 
 
 def _problem(text: str, url: SplitResult, *, plain: bool) -> str:
