@@ -421,3 +421,11 @@ def test_a_device_that_is_no_nvme_controller(root: Path) -> None:
 
 def test_what_is_withheld_says_why(root: Path) -> None:
     assert one(root, Withheld("because"))[0].error == "because"
+
+
+def test_each_command_has_its_own_time_to_be_silent(root: Path) -> None:
+    """One command's time is up after a second; the child may be silent for 6 s."""
+    source = Commands((*(("sleep", "60"),) * 7, ("echo", "healthy")), timeout=1.0)
+    outcome, content = one(root, source)
+    assert (outcome.status, content) == (Status.TIMEOUT, b"healthy\n")
+    assert "did not end within 1 s" in outcome.error
