@@ -38,6 +38,7 @@ _NA_CLIS = ("/opt/cni/bin/aws-eks-na-cli", "/opt/cni/bin/aws-eks-na-cli-v6")
 _CONTAINERD = ("images", "containers", "tasks", "plugins")
 # Another process' file, which needs root: the collector's own mounts would be shown as its sandbox has them.
 _MOUNTINFO = File(("/proc/1/mountinfo", "/proc/self/mountinfo"))
+_LOGDOG = "logdog's archive in the archive, whose secrets could not be cut: this bundle has what is in it"
 _TREE_SECONDS = 900.0
 _JOURNAL_SECONDS = 180.0
 # Lines of a whole journal: some 100 MB.
@@ -240,11 +241,9 @@ OUTPUTS: tuple[Output, ...] = (
         "bottlerocket/application-inventory.json",
         *(f"/usr/share/{name}/application-inventory.json" for name in ("bottlerocket", "node-agent")),
     ),
-    _SYSTEM.run("bottlerocket/logdog/command-output.log", "logdog"),
-    _SYSTEM.take(
-        "bottlerocket/logdog/bottlerocket-logs.tar.gz",
-        Withheld("an archive in the archive, whose secrets could not be cut: this bundle has what is in it"),
-    ),
+    # logdog writes an archive with its secrets in it to where the kubelet shows it; so it is not run either.
+    _SYSTEM.take("bottlerocket/logdog/command-output.log", Withheld(_LOGDOG)),
+    _SYSTEM.take("bottlerocket/logdog/bottlerocket-logs.tar.gz", Withheld(_LOGDOG)),
     _SYSTEM.digest("system/io_throttling.txt", digests.block_io_delays, "/proc/[0-9]*/stat"),
     _SYSTEM.digest("system/cpu_throttling.txt", digests.throttled_cgroups, "/sys/fs/cgroup/**/cpu.stat"),
     _SYSTEM.digest(

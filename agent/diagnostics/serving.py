@@ -111,7 +111,7 @@ def _service(cluster: kube.Cluster, pulse: Pulse, units: Units, root: Path) -> S
         spool=spool,
         collector=units.collect,
         put=lambda to, name, tick: uploads.send(to, Parcel(spool.place(name) / capture.BUNDLE), tick),
-        shelf=Shelf(spool, capture.BUNDLE, reserve=bundle.RESERVE_BYTES, root=root),
+        shelf=Shelf(spool, capture.BUNDLE, node=cluster.node_name, reserve=bundle.RESERVE_BYTES, root=root),
         packets=means.Packets(packets, units.packets, _Sender(uploads, packets, pulse)),
         publish=partial(status.write, _NAME, root=root),
         new_id=lambda: str(uuid.uuid4()),

@@ -46,7 +46,7 @@ def copy_file(source: Path, target: Path, *, mode: int, tick: Callable[[], None]
 
     `tick` runs after each piece that is on the disk, and may end the copy by an exception.
     """
-    half = target.with_name(f".{target.name}.half")
+    half = half_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -61,6 +61,11 @@ def copy_file(source: Path, target: Path, *, mode: int, tick: Callable[[], None]
         raise FailedError(f"cannot write {target}: {os.strerror(error.errno or 0)}", hint=_write_hint(error)) from error
     finally:
         half.unlink(missing_ok=True)
+
+
+def half_of(target: Path) -> Path:
+    """Return where a copy lies until it is whole, also after whoever made it was killed."""
+    return target.with_name(f".{target.name}.half")
 
 
 def remove_file(path: str, *, root: Path = Path("/")) -> bool:

@@ -86,6 +86,10 @@ def test_every_command_has_a_time_limit_and_no_shell() -> None:
             assert {argv[0] for argv in source.argvs}.isdisjoint({"sh", "bash"})
 
 
+def test_no_command_leaves_an_archive_of_its_own_on_the_node() -> None:
+    assert "logdog" not in {str(output.source).split()[0] for output in catalogue.OUTPUTS}
+
+
 def test_user_data_and_credentials_are_no_source() -> None:
     sources = " ".join(str(output.source) for output in catalogue.OUTPUTS)
     for never in ("user-data", "security-credentials", "environ", "/etc/shadow", "id_rsa"):

@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -18,7 +21,7 @@ def shelf(root: Path, *, reserve: int = 0) -> Shelf:
     spool = Spool(root / "spool")
     with tarfile.open(spool.place("c-1") / "bundle", "w:gz"):
         pass
-    return Shelf(spool, "bundle", reserve=reserve, root=root)
+    return Shelf(spool, "bundle", node="i-1", reserve=reserve, root=root)
 
 
 def test_a_bundle_is_there_whole_for_the_kubelet_alone(tmp_path: Path) -> None:
@@ -48,9 +51,33 @@ def test_a_bundle_goes_after_ten_minutes_whatever_the_clock_did(tmp_path: Path, 
 
 def test_what_somebody_else_left_there_stays(tmp_path: Path) -> None:
     made = shelf(tmp_path)
-    other = tmp_path / "var/log/support/bottlerocket.txt"
-    other.parent.mkdir(parents=True)
-    other.touch()
-    os.utime(other, (0, 0))
     made.sweep()
-    assert other.exists()
+    folder = tmp_path / "var/log/support"
+    folder.mkdir(parents=True)
+    others = {"bottlerocket.txt", "bottlerocket-logs.tar.gz", "mine-logs.tar.gz", "i-1-logs.tar.gz.keep", "i-1*"}
+    for name in (*others, "i-1-logs.tar.gz", ".i-1-logs.tar.gz.half"):
+        (folder / name).touch()
+        os.utime(folder / name, (0, 0))
+    made.sweep()
+    assert {path.name for path in folder.iterdir()} == others
+
+
+def test_what_a_killed_daemon_half_wrote_goes(tmp_path: Path) -> None:
+    script = """
+import os, pathlib, signal, sys
+from agent.host.shelf import Shelf
+from agent.host.spool import Spool
+root = pathlib.Path(sys.argv[1])
+def kill(event, arguments):
+    if event == "os.rename":
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+Shelf(Spool(root / "spool"), "bundle", node="i-1", reserve=0, root=root).keep("c-1", "i-1")
+"""
+    made, folder = shelf(tmp_path), tmp_path / "var/log/support"
+    ended = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    (half,) = folder.iterdir()
+    os.utime(half, (0, 0))
+    made.sweep()
+    assert not list(folder.iterdir())
