@@ -100,7 +100,7 @@ def kept(made: Made, path: str) -> tuple[Reason, str]:
 
 def contents(made: Made) -> dict[str, object]:
     """Return the details of a message that describe a bundle."""
-    more = len(made.failed) - _MOST_NAMES
+    more = len(made.failed) - _MOST_NAMES + made.more
     failed = ",".join(made.failed[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
     # The names come last: they may be long, and what is beyond the limit is cut.
     return {"outputs": made.outputs, "bytes": made.size, "sha256": made.sha256, "failed": failed}
