@@ -167,6 +167,10 @@ OUTPUTS: tuple[Output, ...] = (
         items.link_files,
         "systemd-analyze cat-config {the .link file of each interface}",
     ),
+    # The peer has it only where networkctl failed: what it said is all that is in it.
+    _NETWORKING.each(
+        "networking/CheckMacAddressPolicy.log", "networkctl --json=short", items.nothing, "networkctl, where it fails"
+    ),
     _NETWORKING.run("networking/ebpf-data.txt", *(f"{tool} ebpf loaded-ebpfdata" for tool in _NA_CLIS)),
     *(
         _NETWORKING.each(

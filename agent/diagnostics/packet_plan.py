@@ -40,7 +40,7 @@ def request(diagnostic: NodeDiagnostic, spec: PacketSpec, identity: Identity) ->
     if spec.expression.lstrip().startswith("-"):
         raise SettingsError("the filter begins with -, as an option does", hint="write a pcap filter expression")
     if spec.interface and not _INTERFACE.fullmatch(spec.interface):
-        raise SettingsError("the interface has no name of one", hint="see networking/ip_addr.txt of a log capture")
+        raise SettingsError("the interface has no name of one", hint="see networking/links.txt of a log capture")
     return PacketRequest(
         capture_id=identity.capture_id,
         uid=diagnostic.uid,

@@ -22,6 +22,7 @@ networking/ip6tables-save.txt networking/configure-multicard-interfaces.txt netw
 networking/conntrack.txt networking/conntrack6.txt networking/ethtool.txt networking/iprule.txt
 networking/ip6rule.txt networking/iproute.txt networking/ip6route.txt networking/get_api_server.txt
 networking/systemd-network/* networking/nftables-*.txt networking/ebpf-data.txt networking/ebpf-maps-data.txt
+networking/CheckMacAddressPolicy.log
 containerd/containerd.*.stacks.log containerd/containerd-config.txt containerd/containerd-log.txt
 containerd/containerd-version.txt containerd/containerd-namespaces.txt containerd/containerd-images.txt
 containerd/containerd-containers.txt containerd/containerd-tasks.txt containerd/containerd-plugins.txt
