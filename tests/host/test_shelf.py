@@ -72,7 +72,7 @@ def kill(event, arguments):
     if event == "os.rename":
         os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(kill)
-Shelf(Spool(root / "spool"), "bundle", node="i-1", reserve=0, root=root).keep("c-1", "i-1")
+Shelf(Spool(root / "spool"), "bundle", node="i-1", reserve=0, root=root).keep("c-1", "i-1", lambda: None)
 """
     made, folder = shelf(tmp_path), tmp_path / "var/log/support"
     ended = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
