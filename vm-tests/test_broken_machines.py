@@ -70,7 +70,7 @@ def by_scripts(name: str, check: str, breaking: str, healing: str) -> None:
 
 
 # First, as kubelet evicts pods for minutes after a full disk.
-@broken("An image cannot be pulled: no way out", "images")
+@broken("An image cannot be pulled: the registry's name does not resolve", "images")
 def _(world: World, node: Node) -> Iterator[None]:
     pods.run(world, node, "away", UNREACHABLE)
     yield
