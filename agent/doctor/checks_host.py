@@ -144,7 +144,7 @@ def daemons(evidence: Evidence) -> Finding:
     others = {name: status for name, status in evidence.statuses.items() if name not in _JUDGED}
     said = [f"{name} {status.state}: {status.message}" for name, status in others.items() if status.state != "ok"]
     if said:
-        return Finding("warn", "; ".join(said), "", "see node-agent status")
+        return Finding("warn", "; ".join(said), "", "see the console's section statuses")
     if not others:
         return Finding("warn", "none has reported", "", "see the console's section node-agent")
     return Finding("ok", f"{', '.join(others)} report no trouble")

@@ -98,7 +98,9 @@ def _uplink_trouble(seen: Uplink) -> Trouble | None:
 def dns(evidence: Evidence) -> Finding:
     seen = evidence.resolution
     if isinstance(evidence.endpoint, Trouble):
-        return Finding("fail", evidence.endpoint.message, "configure did not render it", "run node-agent configure")
+        return Finding(
+            "fail", evidence.endpoint.message, "configure did not render it", "see the journal of node-agent-configure"
+        )
     if evidence.endpoint is None or seen is None:
         return NOT_ASKED
     if isinstance(seen, Trouble):
