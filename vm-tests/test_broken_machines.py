@@ -121,6 +121,10 @@ by_scripts(
 )
 
 
+NO_NETWORK = "There is no network at all"
+NAMES = (*BROKEN, NO_NETWORK)
+
+
 @pytest.fixture
 def headlines(request: pytest.FixtureRequest) -> Headlines:
     return Headlines(write=bool(request.config.getoption("--write-docs")))
@@ -177,7 +181,7 @@ def test_without_any_network_the_first_headline_comes_at_once_and_the_cause_afte
     assert out is not None
     print(f"\nfirst headline: {out - int(begun) / 1e6:.1f} s after journald")
     assert out < ended
-    headlines.check("There is no network at all", wait_headline(lonely, "primary"), expected="primary")
+    headlines.check(NO_NETWORK, wait_headline(lonely, "primary"), expected="primary")
 
 
 def logged(node: Node, words: str) -> float | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from world.node import Node
 from world.waiting import until
 
 pytestmark = pytest.mark.vm
+JOIN = timedelta(minutes=3)
 COMM = 15  # the kernel keeps no more of a program's name
 LISTENERS = Path(__file__).parent.parent / "images/listeners.txt"
 
@@ -36,6 +38,21 @@ def test_the_cloud_node_controller_has_initialized_it(joined: dict[str, Any]) ->
     taints = {taint["key"] for taint in joined["spec"].get("taints", [])}
     assert "node.cloudprovider.kubernetes.io/uninitialized" not in taints
     assert joined["metadata"]["labels"]["topology.kubernetes.io/zone"] == "us-west-2a"
+
+
+def test_nothing_of_a_normal_join_is_a_warning_in_the_api(world: World, joined: dict[str, Any], node: Node) -> None:
+    """Later scenarios break the same node: only the Events of the join count."""
+    until_then = datetime.fromisoformat(joined["metadata"]["creationTimestamp"]) + JOIN
+    listed = json.loads(world.kubectl("get", "events", "--namespace", "default", "-o", "json"))["items"]
+    ours = [
+        event["message"]
+        for event in listed
+        if event["source"].get("component") == "node-doctor"
+        and event["involvedObject"]["name"] == node.instance_id
+        and event["type"] == "Warning"
+        and datetime.fromisoformat(event["firstTimestamp"]) < until_then
+    ]
+    assert ours == []
 
 
 def test_no_unit_has_failed(node: Node) -> None:
