@@ -88,9 +88,8 @@ def is_listener(line: str, protocol: str, place: str, port: str, program: str) -
 
 
 def test_doctor_finds_nothing_wrong(node: Node) -> None:
-    found = json.loads(guest.run(node, "node-agent doctor --json"))
-    assert found["healthy"]
-    assert found["headline"] is None
+    # On a busy host a machine without KVM may get DNS's answer after the doctor's two seconds.
+    until(lambda: guest.headline(node) is None, 60, "the doctor finds nothing wrong")
 
 
 def test_every_daemon_says_how_it_is(node: Node) -> None:
