@@ -58,7 +58,7 @@ class Host:
 
 
 def run(imds_url: str | None, state: Path, *, once: bool, root: Path = Path("/")) -> None:
-    """Keep the ENIs as they should be until SIGTERM; `once` makes one pass and raises where it was not enough."""
+    """Keep the ENIs as they should be until SIGTERM; `once` makes one pass, and raises where IMDS lists none."""
     with imds.connect(imds_url) as metadata, Netlink() as links:
         host = Host(metadata, links, state, _BOOT_ID.read_text().strip(), root)
         if once:
