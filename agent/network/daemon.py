@@ -211,6 +211,7 @@ class _Room:
         wanting = {mac: [*lacking.get(mac, ()), *refused.get(mac, ())] for mac in {*lacking, *refused}}
         if any(planned):
             targets = records.with_links(targets, self._host.kernel.links())
+            troubles += self._set_sysctls(targets, now)  # an MTU that had become too small for IPv6 makes them anew
         self._node = records.after_changes(self._node, targets, wanting, now)
         self._publish(targets)
         self._tell(targets, troubles)
