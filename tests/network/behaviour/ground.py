@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +168,11 @@ class Ground:
             _within(seconds, lambda: self.of(card, name) == wanted(card, name))
         self.assert_complete(card, name)
 
-    def assert_complete(self, card: Card, name: str | None = None) -> None:
-        assert (found := self.of(card, name)) == (expected := wanted(card, name)), difference(found, expected)
+    def assert_complete(self, card: Card, name: str | None = None, besides: Collection[str] = ()) -> None:
+        """Assert that the kernel has exactly what it must have of an ENI, and maybe these lines of others."""
+        there = self.of(card, name).items()
+        found = {kind: [line for line in lines if line not in besides] for kind, lines in there}
+        assert found == (expected := wanted(card, name)), difference(found, expected)
 
     def wait_until_gone(self, card: Card, seconds: float = WITHIN) -> None:
         """Wait until nothing of an ENI is left in the kernel, nor in what is published."""
