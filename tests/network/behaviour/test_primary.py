@@ -79,6 +79,31 @@ def test_sysctls_that_a_namespace_does_not_have_are_done_without(node: Ground) -
         kernel.sysctl(node.name, "net/ipv4/neigh/default/gc_thresh3")
 
 
+THRESHOLDS = {"gc_thresh1": "0", "gc_thresh2": "15360", "gc_thresh3": "16384"}
+IN_PLACE_OF_NEIGHBOURS = """
+for family in ipv4 ipv6; do mount --bind "$0/$family" /proc/sys/net/$family/neigh; done
+exec "$@"
+"""
+
+
+def test_thresholds_of_neighbour_tables_are_set_and_kept(tmp_path: Path) -> None:
+    """They are files that stand in the place of those that only the first namespace has."""
+    tables = [tmp_path / "neigh" / family / "default" for family in ("ipv4", "ipv6")]
+    for table in tables:
+        table.mkdir(parents=True)
+        for name in THRESHOLDS:
+            (table / name).write_text("128\n")
+
+    def found() -> list[dict[str, str]]:
+        return [{name: (table / name).read_text().strip() for name in THRESHOLDS} for table in tables]
+
+    before = ["unshare", "--mount", "sh", "-euc", IN_PLACE_OF_NEIGHBOURS, str(tmp_path / "neigh")]
+    with ground(tmp_path, PRIMARY) as node, running(node, before):
+        node.wait_until(lambda: found() == [THRESHOLDS] * 2, "they are set")
+        (tables[1] / "gc_thresh3").write_text("1024\n")
+        node.wait_until(lambda: found() == [THRESHOLDS] * 2, "they are put right", 10.0)
+
+
 def sysctls(node: Ground, keys: dict[str, str]) -> dict[str, str]:
     return {key: kernel.sysctl(node.name, f"net/{key}") for key in keys}
 
