@@ -103,7 +103,7 @@ def test_no_other_packages_sysctls_win(node: Node, enis: list[Eni]) -> None:
 
 
 def test_thresholds_of_the_neighbour_tables_are_set_and_kept(node: Node) -> None:
-    """Only the machine's first network namespace has them, so no other test can see to them."""
+    """Only the first network namespace of a machine has them."""
     keys = [f"net/{family}/neigh/default/gc_thresh{number}" for family in ("ipv4", "ipv6") for number in (1, 2, 3)]
     expected = ["0", "15360", "16384"] * 2
     until(lambda: sysctls(node, *keys) == expected, PATIENCE, "they are set")
