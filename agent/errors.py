@@ -6,7 +6,8 @@ AgentError
 └── FailedError      it did not work, and trying again would not help (exit status 1)
 
 Only `loop.retry` (try again) and `__main__` (exit status) catch them; anything else is a defect and ends the process
-with its traceback, after which systemd starts it anew.
+with its traceback, after which systemd starts it anew. Diagnostics alone ends what it was at instead, a capture, as the
+same object would end it at each start.
 """
 
 

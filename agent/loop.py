@@ -32,6 +32,9 @@ class Backoff:
 
 
 USUAL = Backoff()
+# A server that is to be asked again in a day is asked all the same.
+_LONGEST_WISH = 300
+_LONGEST_WISH_DIGITS = 9
 
 
 def retry(
@@ -57,6 +60,12 @@ def retry(
                 raise
         wait(delay)
         attempt += 1
+
+
+def wish(retry_after: str) -> float | None:
+    """Return the seconds of a Retry-After header, bounded; None where it has none (a date is not taken)."""
+    known = retry_after.isascii() and retry_after.isdigit() and len(retry_after) <= _LONGEST_WISH_DIGITS
+    return float(min(int(retry_after), _LONGEST_WISH)) if known else None
 
 
 def jittered(seconds: float, share: float = 0.2) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from agent.errors import FailedError, TemporaryError
-from agent.loop import Backoff, jittered, retry, until_stopped
+from agent.loop import Backoff, jittered, retry, until_stopped, wish
 
 
 @dataclass
@@ -102,3 +102,18 @@ def test_handlers_are_put_back() -> None:
     with until_stopped():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("86400", 300.0),
+        ("9" * 5000, None),
+        ("", None),
+        ("\xb2", None),
+        ("Mon, 23 Nov 2026 01:00:00 GMT", None),
+    ],
+)
+def test_what_a_server_wishes_is_bounded(header: str, seconds: float | None) -> None:
+    assert wish(header) == seconds

@@ -25,6 +25,8 @@ from world.vpc import PUBLIC
 
 API, S3, RESOLVER = "10.0.0.10", "10.0.0.11", "10.0.0.2"
 REPOSITORY = Path(__file__).resolve().parents[1]
+NETWORK = "import sys; from pathlib import Path; from agent.network import daemon; root = Path(sys.argv[1]); "
+NETWORK += "daemon.run(None, root / 'run/node-agent/enis.json', once=True, root=root)"
 DRIVER = "import sys; from pathlib import Path; from agent.doctor import daemon, report; "
 DRIVER += "sys.stdout.write(report.as_json(daemon.examine(root=Path(sys.argv[1]))))"
 # What differs from one run to the next, and what stands for it in the documentation.
@@ -34,6 +36,7 @@ VARYING = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "2026-01-01T00:00:00Z"),
     (re.compile(r"; asked [0-9., :a-f]+"), "; asked 10.0.0.2"),
     (re.compile(r"\bfor \d+ s\b"), "for 300 s"),
+    (re.compile(r"\b02:ec(:[0-9a-f]{2}){4}\b"), "02:ec:00:01:ab:01"),
     (re.compile(r"\.toml: \(\d+, \d+\)"), ".toml: (1, 2)"),
     (re.compile(r"\b(59 min \d+ s|1 h \d+ (s|min)) ahead"), "1 h ahead"),
     (re.compile(r"\b\d+ of \d+ (MiB|inodes)"), r"0 of 4000 \1"),
@@ -66,6 +69,10 @@ class Ground:
         text = self._agent("-c", DRIVER, str(self.root), netns=netns)
         found: dict[str, Any] = json.loads(text)
         return found
+
+    def network(self) -> None:
+        """Have the agent look at the ENIs once; where one is not usable, its snapshot says why."""
+        self._agent("-c", NETWORK, str(self.root))
 
     @contextlib.contextmanager
     def rules(self, text: str) -> Iterator[None]:

@@ -11,10 +11,15 @@ from world.vpc import BRIDGE, ROUTER6
 
 def plug(region: Region, netns: str, eni: Eni) -> None:
     """Make a primary interface the eth0 of a namespace, with the addresses that DHCP would give."""
-    namespaces.join(netns, "eth0", region.vpc.netns, eni.port, mtu=MTU, bridge=BRIDGE)
-    _ip(netns, f"link set dev eth0 address {eni.mac}")
-    region.vpc.admit(eni)
+    add(region, netns, "eth0", eni)
     readdress(netns, eni)
+
+
+def add(region: Region, netns: str, link: str, eni: Eni) -> None:
+    """Give a namespace the link of an interface, as a hot plug does."""
+    namespaces.join(netns, link, region.vpc.netns, eni.port, mtu=MTU, bridge=BRIDGE)
+    _ip(netns, f"link set dev {link} address {eni.mac}")
+    region.vpc.admit(eni)
 
 
 def readdress(netns: str, eni: Eni) -> None:

@@ -70,7 +70,7 @@ def by_scripts(name: str, check: str, breaking: str, healing: str) -> None:
 
 
 # First, as kubelet evicts pods for minutes after a full disk.
-@broken("An image cannot be pulled: no way out", "images")
+@broken("An image cannot be pulled: the registry's name does not resolve", "images")
 def _(world: World, node: Node) -> Iterator[None]:
     pods.run(world, node, "away", UNREACHABLE)
     yield
@@ -119,6 +119,10 @@ by_scripts(
     "systemctl stop systemd-timesyncd; date --set '+1 hour'",
     "date --set '-1 hour'; systemctl start systemd-timesyncd",
 )
+
+
+NO_NETWORK = "There is no network at all"
+NAMES = (*BROKEN, NO_NETWORK)
 
 
 @pytest.fixture
@@ -177,7 +181,7 @@ def test_without_any_network_the_first_headline_comes_at_once_and_the_cause_afte
     assert out is not None
     print(f"\nfirst headline: {out - int(begun) / 1e6:.1f} s after journald")
     assert out < ended
-    headlines.check("There is no network at all", wait_headline(lonely, "primary"), expected="primary")
+    headlines.check(NO_NETWORK, wait_headline(lonely, "primary"), expected="primary")
 
 
 def logged(node: Node, words: str) -> float | None:

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+import balancer
 import played
 from broken_ground import RESOLVER, Ground, standing
 from headlines import Headlines
-from world import namespaces, pki
+from world import machines, namespaces, pki
 from world.facts import NODE_ROLE
 from world.join import encoded
 from world.metadata import Fault
@@ -30,6 +31,10 @@ from world.waiting import WaitError, until
 pytestmark = pytest.mark.netns
 
 ROLE = f"meta-data/iam/security-credentials/{NODE_ROLE}"
+HOP_LIMIT = "Hop limit 1, asked from behind a bridge"
+PROXY_REFUSES = "The proxy wants credentials"
+NO_PROXY_LISTENS = "No proxy listens"
+ENI_WITHOUT_ADDRESS = "Metadata does not tell the address of a secondary ENI"
 METADATA = "ip daddr 169.254.169.254 drop\n ip6 daddr fd00:ec2::254 drop"
 Breaking = Callable[[Ground], AbstractContextManager[None]]
 BROKEN: dict[str, tuple[str, Breaking]] = {}
@@ -194,6 +199,14 @@ def _(ground: Ground) -> Iterator[None]:
         yield
 
 
+@broken("The load balancer of the API server has nobody to ask (503)", "authentication")
+def _(ground: Ground) -> Iterator[None]:
+    with balancer.standing(ground.cluster, ground.home.path) as instead:
+        rule = f"ip daddr 10.0.0.10 tcp dport 443 dnat ip to {instead}"
+        with ground.rules(f"chain c {{\n type nat hook output priority -100\n {rule}\n}}"):
+            yield
+
+
 @contextlib.contextmanager
 def held(program: Process) -> Iterator[None]:
     program.popen.send_signal(signal.SIGSTOP)
@@ -201,6 +214,9 @@ def held(program: Process) -> Iterator[None]:
         yield
     finally:
         program.popen.send_signal(signal.SIGCONT)
+
+
+NAMES = (*BROKEN, HOP_LIMIT, PROXY_REFUSES, NO_PROXY_LISTENS, ENI_WITHOUT_ADDRESS)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +230,7 @@ def headlines(request: pytest.FixtureRequest) -> Headlines:
     return Headlines(write=bool(request.config.getoption("--write-docs")))
 
 
-def asked(ground: Ground, check: str, netns: str | None = None) -> dict[str, Any]:
+def asked(ground: Ground, check: str, netns: str | None = None, *, within: float = 30.0) -> dict[str, Any]:
     """Return the doctor's report once that check is its headline: on a busy machine a resolver may take over 2 s."""
     reports: list[dict[str, Any]] = []
 
@@ -223,7 +239,7 @@ def asked(ground: Ground, check: str, netns: str | None = None) -> dict[str, Any
         return (reports[-1]["headline"] or {}).get("id") == check
 
     with contextlib.suppress(WaitError):  # the last report says what it named instead
-        until(named, 30, f"the headline is {check}")
+        until(named, within, f"the headline is {check}")
     return reports[-1]
 
 
@@ -247,7 +263,7 @@ def test_a_hop_limit_of_one_is_named_behind_a_bridge(ground: Ground, headlines: 
     namespaces.make(pod, resolver=RESOLVER)
     played.forward(ground.netns, pod)
     ground.configure(good(ground))
-    headlines.check("Hop limit 1, asked from behind a bridge", asked(ground, "imds", pod), expected="imds")
+    headlines.check(HOP_LIMIT, asked(ground, "imds", pod), expected="imds")
 
 
 def test_proxies_that_do_not_serve(ground: Ground, headlines: Headlines) -> None:
@@ -256,9 +272,21 @@ def test_proxies_that_do_not_serve(ground: Ground, headlines: Headlines) -> None
     ground.region.vpc.attach(netns, PROXY)
     serving = Proxy(ground.home.path / "proxy", netns=netns, address=PROXY)
     ground.configure(good(ground) + proxied(f"http://{serving.address}:{PORT}"))
-    headlines.check("The proxy wants credentials", asked(ground, "proxy"), expected="proxy")
+    headlines.check(PROXY_REFUSES, asked(ground, "proxy"), expected="proxy")
     serving.stop()
-    headlines.check("No proxy listens", asked(ground, "proxy"), expected="proxy")
+    headlines.check(NO_PROXY_LISTENS, asked(ground, "proxy"), expected="proxy")
+
+
+def test_a_secondary_eni_whose_address_is_not_told(ground: Ground, headlines: Headlines) -> None:
+    """EC2 shows all of an ENI within seconds; it is late after a minute."""
+    ground.configure(good(ground))
+    eni = ground.region.vpc.create(1)
+    played.add(ground.region, ground.netns, "eth1", eni)
+    ground.region.attach(ground.resident, eni)
+    ground.resident.metadata.fault(f"{machines.interface_path(eni)}/local-ipv4s", Fault(status=500))
+    ground.network()
+    headlines.check(ENI_WITHOUT_ADDRESS, asked(ground, "enis", within=90.0), expected="enis")
+    ground.resident.metadata.heal()
 
 
 def proxied(url: str) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -20,11 +21,13 @@ from world.node import Node
 pytestmark = pytest.mark.vm
 KEY = "all.tar.gz"
 POD = "/var/log/pods/kube-system_coredns-0_0/coredns"
+OWN = re.compile(r"/(?:etc|run)/node-agent\b")
 # Each planted value holds this word, so that one search finds whatever is left of any.
 MARK = "PLANTED"
 # Where Bottlerocket, the VPC CNI, EKS' own units or a GPU are missing, or nothing went wrong, there is nothing to take.
 PRESENT = """
-doctor.json node-agent/journal.txt node-agent/status/configure.json system/os-release system/cmdline
+doctor.json node-agent/journal.txt node-agent/status/configure.json node-agent/settings.json
+node-agent/etc/console.json system/os-release system/cmdline
 system/instance-id.txt system/region.txt system/availability-zone.txt system/imds-tree.json device/nvme.json
 cni/* networking/enis.json networking/iptables-filter.txt networking/ip6tables-nat.txt
 networking/iptables-save.txt networking/nftables-*.txt networking/resolv.conf networking/conntrack.txt
@@ -111,6 +114,8 @@ def test_every_row_of_the_catalogue_is_present_or_explained(bundle: Bundle) -> N
     for row in bundle.rows:
         assert (row["path"] in names) == (row["bytesWritten"] > 0), row
         assert row["status"] not in {"failed", "timeout", "skipped"}, row
+        # What the agent itself writes on each node is there.
+        assert row["status"] != "absent" or not OWN.search(row["source"]), row
 
 
 def fits(row: dict[str, Any], output: Output) -> bool:

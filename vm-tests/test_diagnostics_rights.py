@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from agent.announce.daemon import USER as DOCTOR
 from agent.diagnostics.serving import USER
 from agent.host import eks, imds
 from agent.host.kube import ApiError, Kube
@@ -108,6 +109,12 @@ def test_the_component_may_not(ground: Ground, token: str, argv: list[str]) -> N
     assert f'User "{USER}" cannot' in ask(ground, token, argv, USER)
 
 
+# Events are the doctor's too: of all else that a node may ask for under some name it gets nothing.
+@pytest.mark.parametrize("argv", [*ALLOWED[:-1], *REFUSED], ids=" ".join)
+def test_the_doctor_may_not(ground: Ground, token: str, argv: list[str]) -> None:
+    assert f'User "{DOCTOR}" cannot' in ask(ground, token, argv, DOCTOR)
+
+
 def test_the_component_alone_may_patch_a_status(ground: Ground, token: str) -> None:
     """By the agent's own client: kubectl reads the subresource first, which nobody may."""
     server, ca = f"https://{API}", str(ground.cluster.site.path("pki/ca.crt"))
@@ -118,6 +125,8 @@ def test_the_component_alone_may_patch_a_status(ground: Ground, token: str) -> N
         )
         with pytest.raises(ApiError, match=f'User "system:node:{NODE}" cannot patch'):
             Kube(server, ca, lambda: token).patch(f"{OBJECTS}/{NODE}/status", status)
+        with pytest.raises(ApiError, match=f'User "{DOCTOR}" cannot patch'):
+            Kube(server, ca, lambda: token, DOCTOR).patch(f"{OBJECTS}/{NODE}/status", status)
         with pytest.raises(ApiError, match=f'User "{USER}" cannot patch'):
             Kube(server, ca, lambda: token, USER).patch(f"/api/v1/nodes/{NODE}/status", {})
 

@@ -17,6 +17,8 @@ from world.waiting import until
 pytestmark = [pytest.mark.vm, pytest.mark.full]
 
 PATIENCE = 60.0
+# What another package may ship: strict reverse path filtering on every link.
+GLOB, GLOBS = "net.ipv4.conf.*.rp_filter = 1", "/run/sysctl.d/99-another-package.conf"
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,8 @@ def outside(world: World) -> Iterator[tuple[str, dict[int, int]]]:
 @pytest.fixture(scope="module")
 def enis(node: Node) -> Iterator[list[Eni]]:
     """Three interfaces, plugged in one after the other: two of the node's subnet, one of another; one has prefixes."""
+    # udev applies such a glob to each link that comes, in a race with the daemon.
+    guest.run(node, f"mkdir -p /run/sysctl.d && echo '{GLOB}' > {GLOBS}")
     plain, other = node.attach_eni(subnet=0), node.attach_eni(subnet=1)
     delegated = node.attach_eni(subnet=0).delegate(prefixes=1, prefixes6=1)
     node.change_eni(delegated)
@@ -39,6 +43,7 @@ def enis(node: Node) -> Iterator[list[Eni]]:
     yield attached
     for eni in attached:
         node.detach_eni(eni)
+    guest.run(node, f"rm -f {GLOBS}")
 
 
 def published(node: Node, eni: Eni) -> dict[str, Any]:
@@ -86,11 +91,28 @@ def test_networkd_leaves_secondary_interfaces_alone(node: Node, enis: list[Eni])
 
 
 def test_no_other_packages_sysctls_win(node: Node, enis: list[Eni]) -> None:
-    """udev applies sysctl.d to each link that comes, globs of other packages among them."""
+    """A link of nobody's shows that udev heeds the glob, which was there before the interfaces came."""
+    guest.run(node, "ip link add name stranger type veth peer name stranger-far")
+    try:
+        until(lambda: sysctls(node, "net/ipv4/conf/stranger/rp_filter") == ["1"], PATIENCE, "udev applies the glob")
+    finally:
+        guest.run(node, "ip link delete dev stranger")
     names = [published(node, eni)["ifname"] for eni in enis]
-    keys = [f"net/ipv4/conf/{name}/rp_filter net/ipv6/conf/{name}/accept_ra" for name in names]
-    found = guest.run(node, f"cd /proc/sys && cat {' '.join(keys)}").split()
-    assert found == ["2", "0"] * len(enis)
+    keys = [key for name in names for key in (f"net/ipv4/conf/{name}/rp_filter", f"net/ipv6/conf/{name}/accept_ra")]
+    until(lambda: sysctls(node, *keys) == ["2", "0"] * len(enis), PATIENCE, "the interfaces have what they must")
+
+
+def test_thresholds_of_the_neighbour_tables_are_set_and_kept(node: Node) -> None:
+    """Only the first network namespace of a machine has them."""
+    keys = [f"net/{family}/neigh/default/gc_thresh{number}" for family in ("ipv4", "ipv6") for number in (1, 2, 3)]
+    expected = ["0", "15360", "16384"] * 2
+    until(lambda: sysctls(node, *keys) == expected, PATIENCE, "they are set")
+    guest.run(node, f"cd /proc/sys && echo 1024 > {keys[2]} && echo 128 > {keys[3]}")
+    until(lambda: sysctls(node, *keys) == expected, PATIENCE, "they are put right")
+
+
+def sysctls(node: Node, *keys: str) -> list[str]:
+    return guest.run(node, f"cd /proc/sys && cat {' '.join(keys)}").split()
 
 
 def test_networkds_reload_and_restart_take_nothing_away(node: Node, enis: list[Eni]) -> None:
@@ -164,6 +186,8 @@ def test_a_restart_writes_nothing(node: Node, enis: list[Eni]) -> None:
 def test_an_end_in_the_middle_of_its_work_is_made_good(node: Node, enis: list[Eni]) -> None:
     names = {eni: published(node, eni)["ifname"] for eni in enis}
     tables = " ".join(str(eni.device_number + 1) for eni in enis)
+    expected = {line for eni, name in names.items() for line in guest_network.expected(eni, name)}
+    # By then it may have made all: what comes last, the rules from addresses, is taken away as if it had not been.
     guest.run(
         node,
         f"""systemctl stop {guest_network.UNIT}
@@ -175,8 +199,12 @@ def test_an_end_in_the_middle_of_its_work_is_made_good(node: Node, enis: list[En
         done
         systemctl start --no-block {guest_network.UNIT}
         until ip -4 rule show | grep -q ^32765; do :; done
-        systemctl kill --signal KILL {guest_network.UNIT}""",
+        systemctl kill --signal KILL {guest_network.UNIT}
+        systemctl stop {guest_network.UNIT}
+        while ip -6 rule del priority 32765 2>/dev/null; do :; done""",
     )
+    assert expected - guest_network.held(node), "something is missing"
+    guest.run(node, f"systemctl start {guest_network.UNIT}")
     for eni, name in names.items():
         until(lambda eni=eni, name=name: guest_network.expected(eni, name) <= guest_network.held(node), PATIENCE, name)
     until(lambda: guest.status(node, "network")["state"] == "ok", PATIENCE, "all is well")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from world.node import Node
 from world.waiting import until
 
 pytestmark = pytest.mark.vm
+JOIN = timedelta(minutes=3)
 COMM = 15  # the kernel keeps no more of a program's name
 LISTENERS = Path(__file__).parent.parent / "images/listeners.txt"
 
@@ -36,6 +38,21 @@ def test_the_cloud_node_controller_has_initialized_it(joined: dict[str, Any]) ->
     taints = {taint["key"] for taint in joined["spec"].get("taints", [])}
     assert "node.cloudprovider.kubernetes.io/uninitialized" not in taints
     assert joined["metadata"]["labels"]["topology.kubernetes.io/zone"] == "us-west-2a"
+
+
+def test_nothing_of_a_normal_join_is_a_warning_in_the_api(world: World, joined: dict[str, Any], node: Node) -> None:
+    """Later scenarios break the same node: only the Events of the join count."""
+    until_then = datetime.fromisoformat(joined["metadata"]["creationTimestamp"]) + JOIN
+    listed = json.loads(world.kubectl("get", "events", "--namespace", "default", "-o", "json"))["items"]
+    ours = [
+        event["message"]
+        for event in listed
+        if event["source"].get("component") == "node-doctor"
+        and event["involvedObject"]["name"] == node.instance_id
+        and event["type"] == "Warning"
+        and datetime.fromisoformat(event["firstTimestamp"]) < until_then
+    ]
+    assert ours == []
 
 
 def test_no_unit_has_failed(node: Node) -> None:
@@ -71,9 +88,8 @@ def is_listener(line: str, protocol: str, place: str, port: str, program: str) -
 
 
 def test_doctor_finds_nothing_wrong(node: Node) -> None:
-    found = json.loads(guest.run(node, "node-agent doctor --json"))
-    assert found["healthy"]
-    assert found["headline"] is None
+    # On a busy host a machine without KVM may get DNS's answer after the doctor's two seconds.
+    until(lambda: guest.headline(node) is None, 60, "the doctor finds nothing wrong")
 
 
 def test_every_daemon_says_how_it_is(node: Node) -> None:

@@ -3,6 +3,7 @@
 Only what the doctor is sure of: a node that is still on its way says nothing.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from agent.doctor.report import CONDITION, Announced, Report, as_line
 # What the API server takes of an Event's message.
 _MESSAGE_BYTES = 1024
 _HEALTHY = "Healthy"
+_FIGURES = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,14 @@ def wanted(report: Report, node: str) -> Change | None:
     reason = _HEALTHY if headline is None else _reason(headline.id)
     message = as_line(report).encode()[:_MESSAGE_BYTES].decode(errors="ignore")
     status = "True" if headline is None else "False"
-    if (before.status, before.reason, before.message) == (status, reason, message):
+    if (before.status, before.reason) == (status, reason) and _gist(before.message) == _gist(message):
         return None
     return Change(node, status, reason, message, before, after_trouble=report.trouble is not None)
+
+
+def _gist(message: str) -> str:
+    """Return a message without its figures: free space and counts move, and a patch of a Node goes to all watchers."""
+    return _FIGURES.sub("", message)
 
 
 def _reason(check: str) -> str:

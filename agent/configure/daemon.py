@@ -205,7 +205,7 @@ def _render(inputs: Inputs) -> Rendered:
         log.get("configure").warning(
             "no ecr-credential-provider: private images of ECR need credentials in the settings"
         )
-    return render.render(checked.settings, inputs.facts)
+    return render.render(checked.settings, inputs.facts, checked.accepted)
 
 
 def _verdicts(inputs: Inputs) -> tuple[Verdict, ...]:

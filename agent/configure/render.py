@@ -1,11 +1,13 @@
 """Everything that configure renders: settings and facts in, files and kernel settings out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from agent.configure import (
     containerd,
+    effective,
     flags,
     identity,
     instance_store,
@@ -43,7 +45,8 @@ class Rendered:
     wishes: dict[str, str]
 
 
-def render(settings: Settings, facts: Facts) -> Rendered:
+def render(settings: Settings, facts: Facts, accepted: Mapping[str, Any]) -> Rendered:
+    """Render what follows from settings; `accepted` has them as they were written."""
     files = [
         *kubelet.files(settings, facts),
         *providers.files(settings, facts),
@@ -53,6 +56,7 @@ def render(settings: Settings, facts: Facts) -> Rendered:
         *system.files(settings, facts),
         *instance_store.files(settings),
         *speaking.files(settings),
+        *effective.files(accepted),
     ]
     return Rendered(
         tuple(sorted(files, key=lambda spec: spec.path)),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 
+from agent import loop
+
 # How long a URL that does not say when it ends is tried.
 UNKNOWN_LIFETIME = timedelta(hours=1)
 # A URL that has expired by our clock alone is tried for this long: S3's clock decides, and ours may be wrong.
@@ -13,7 +15,6 @@ _DOUBT = timedelta(minutes=2)
 # S3 and its clients put up with this much (RequestTimeTooSkewed).
 _WRONG_CLOCK = timedelta(minutes=15)
 _WORD_LIMIT = 200
-_LONGEST_WISH = 300
 
 _NEW_URL = "sign a new URL, and edit or recreate the object"
 _REGIONAL = "redirects are not followed: sign the URL for the bucket's own region and its regional endpoint"
@@ -51,12 +52,12 @@ class Verdict:
 def judge(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
     """Return what an answer means."""
     code, message = _element(body, "Code"), _element(body, "Message")
-    wish, date = headers.get("retry-after", ""), _date(headers.get("date", ""))
+    date = _date(headers.get("date", ""))
     if 200 <= status < 300:
         return Verdict(Next.DONE, status, code, message, date=date)
     transient = status in {408, 425, 429} or status >= 500 or code in {"SlowDown", "RequestTimeout"}
     if transient:
-        after = float(min(int(wish), _LONGEST_WISH)) if wish.isdigit() else None
+        after = loop.wish(headers.get("retry-after", ""))
         return Verdict(Next.AGAIN, status, code, message, retry_after=after, date=date)
     return Verdict(Next.GIVE_UP, status, code, message, _cure(status, code, message), date=date)
 

@@ -53,6 +53,7 @@ def make(outputs: Sequence[Output], archive: Archive, means: Means, about: About
         message = f"no space for a bundle: {free} MiB are free, and {reserve} MiB stay free for the node's pods"
         raise FailedError(message, hint="free space on the data volume, then ask again")
     found: list[tuple[str, Outcome]] = []
+    space = _Space(archive, means)
     for output in outputs:
         means.progress(output.path)
         left, room = deadline - means.clock(), _room(archive, means)
@@ -60,7 +61,7 @@ def make(outputs: Sequence[Output], archive: Archive, means: Means, about: About
             why = "the time for the bundle was over" if left <= 0 else "no space was left for the bundle"
             outcomes = [Outcome(output.path, str(output.source), Status.SKIPPED, error=why)]
         else:
-            outcomes = _take(means.gather(output, room, left), archive, means)
+            outcomes = _take(means.gather(output, room, left), space)
         found += ((output.category, outcome) for outcome in outcomes)
     _describe(archive, means, about, found)
     return [outcome for _, outcome in found]
@@ -70,7 +71,25 @@ def _room(archive: Archive, means: Means) -> int:
     return min(MOST_BYTES - archive.size, means.room() - RESERVE_BYTES)
 
 
-def _take(events: Events, archive: Archive, means: Means) -> list[Outcome]:
+class _Space:
+    """The archive, and whether there is space for more in it: looked at now and again, as looking costs time."""
+
+    def __init__(self, archive: Archive, means: Means) -> None:
+        self.archive = archive
+        self._means = means
+        self._unseen = 0
+
+    def write(self, data: memoryview) -> bool:
+        """Write a piece, and say whether there is space for more."""
+        self.archive.write(data)
+        self._unseen += len(data)
+        if self._unseen < _LOOK_BYTES:
+            return True
+        self._unseen = 0
+        return _room(self.archive, self._means) > 0
+
+
+def _take(events: Events, space: _Space) -> list[Outcome]:
     """Write what an output gives, as long as there is space."""
     outcomes: list[Outcome] = []
     file: _File | None = None
@@ -78,7 +97,7 @@ def _take(events: Events, archive: Archive, means: Means) -> list[Outcome]:
     with closing(events):
         for event in events:
             if isinstance(event, Opened):
-                file = _File(event, archive, means)
+                file = _File(event, space)
             elif isinstance(event, Outcome):
                 outcomes.append(file.end(event) if file else event)
                 file = None
@@ -91,24 +110,18 @@ def _take(events: Events, archive: Archive, means: Means) -> list[Outcome]:
 class _File:
     """A file of the bundle as it grows."""
 
-    def __init__(self, opened: Opened, archive: Archive, means: Means) -> None:
-        archive.begin(opened.path, opened.modified)
+    def __init__(self, opened: Opened, space: _Space) -> None:
+        space.archive.begin(opened.path, opened.modified)
         self._opened = opened
-        self._archive = archive
-        self._means = means
+        self._space = space
         self._digest = hashlib.sha256()
         self._size = 0
-        self._looked = 0
 
     def write(self, data: memoryview) -> bool:
         """Write a piece, and say whether there is space for more."""
-        self._archive.write(data)
         self._digest.update(data)
         self._size += len(data)
-        if self._size - self._looked < _LOOK_BYTES:
-            return True
-        self._looked = self._size
-        return _room(self._archive, self._means) > 0
+        return self._space.write(data)
 
     def cut(self) -> Outcome:
         """End the file for want of space."""
@@ -116,7 +129,7 @@ class _File:
         return self.end(Outcome(self._opened.path, self._opened.source, Status.SKIPPED, error=error))
 
     def end(self, outcome: Outcome) -> Outcome:
-        self._archive.end()
+        self._space.archive.end()
         return replace(outcome, bytes_written=self._size, sha256=self._digest.hexdigest())
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -19,6 +19,9 @@ ENDING = "ending.json"
 MOST_ATTEMPTS = 2
 # The peer's limit for one collection; the collector's unit is ended somewhat later.
 DEADLINE_SECONDS = 1200.0
+# How many failed outputs a result names, and how much of a name.
+_MOST_NAMES = 20
+_LONGEST_NAME = 1000
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -47,13 +50,17 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The bundle that a collection made; `failed` names the outputs that are not whole, `error` why there is none."""
+    """The bundle that a collection made; `error` says why there is none.
+
+    `failed` names the first outputs that are not whole, and `more` counts the others.
+    """
 
     size: int
     sha256: str
     outputs: int
     failed: tuple[str, ...]
     error: str = ""
+    more: int = 0
 
     def dump(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()
@@ -134,6 +141,12 @@ def parse(text: bytes) -> Capture:
     if not is_capture_id(capture.capture_id):
         raise FailedError(f"the spool's {REQUEST} has no capture ID", hint="remove its folder")
     return capture
+
+
+def made(size: int, sha256: str, outputs: int, failed: Sequence[str]) -> Made:
+    """Return the result for a bundle, small enough for the spool: the manifest names every output that failed."""
+    names = tuple(name[:_LONGEST_NAME] for name in failed[:_MOST_NAMES])
+    return Made(size, sha256, outputs, names, more=len(failed) - len(names))
 
 
 def parse_made(text: bytes) -> Made:

@@ -38,6 +38,7 @@ _NA_CLIS = ("/opt/cni/bin/aws-eks-na-cli", "/opt/cni/bin/aws-eks-na-cli-v6")
 _CONTAINERD = ("images", "containers", "tasks", "plugins")
 # Another process' file, which needs root: the collector's own mounts would be shown as its sandbox has them.
 _MOUNTINFO = File(("/proc/1/mountinfo", "/proc/self/mountinfo"))
+_LOGDOG = "logdog's archive in the archive, whose secrets could not be cut: this bundle has what is in it"
 _TREE_SECONDS = 900.0
 _JOURNAL_SECONDS = 180.0
 # Lines of a whole journal: some 100 MB.
@@ -103,7 +104,7 @@ OUTPUTS: tuple[Output, ...] = (
     # Where no such unit has ever run, journalctl exits with 1.
     _BASE.journal("node-agent/journal.txt", "--unit=node-agent-*", accepts=(0, 1)),
     _BASE.tree("node-agent/etc/", "/etc/node-agent"),
-    _BASE.file("node-agent/settings.json", "/run/node-agent/settings.json", "/etc/node-agent/settings.json"),
+    _BASE.file("node-agent/settings.json", "/etc/node-agent/settings.json"),
     _BASE.file("system/os-release", "/etc/os-release", "/usr/lib/os-release"),
     _BASE.file("system/cmdline", "/proc/cmdline"),
     *(_BASE.log(f"var_log/{name}", f"/var/log/{name}") for name in _LOG_FILES),
@@ -165,6 +166,10 @@ OUTPUTS: tuple[Output, ...] = (
         "networkctl --json=short",
         items.link_files,
         "systemd-analyze cat-config {the .link file of each interface}",
+    ),
+    # The peer has it only where networkctl failed: what it said is all that is in it.
+    _NETWORKING.each(
+        "networking/CheckMacAddressPolicy.log", "networkctl --json=short", items.nothing, "networkctl, where it fails"
     ),
     _NETWORKING.run("networking/ebpf-data.txt", *(f"{tool} ebpf loaded-ebpfdata" for tool in _NA_CLIS)),
     *(
@@ -240,11 +245,9 @@ OUTPUTS: tuple[Output, ...] = (
         "bottlerocket/application-inventory.json",
         *(f"/usr/share/{name}/application-inventory.json" for name in ("bottlerocket", "node-agent")),
     ),
-    _SYSTEM.run("bottlerocket/logdog/command-output.log", "logdog"),
-    _SYSTEM.take(
-        "bottlerocket/logdog/bottlerocket-logs.tar.gz",
-        Withheld("an archive in the archive, whose secrets could not be cut: this bundle has what is in it"),
-    ),
+    # logdog writes an archive with its secrets in it to where the kubelet shows it; so it is not run either.
+    _SYSTEM.take("bottlerocket/logdog/command-output.log", Withheld(_LOGDOG)),
+    _SYSTEM.take("bottlerocket/logdog/bottlerocket-logs.tar.gz", Withheld(_LOGDOG)),
     _SYSTEM.digest("system/io_throttling.txt", digests.block_io_delays, "/proc/[0-9]*/stat"),
     _SYSTEM.digest("system/cpu_throttling.txt", digests.throttled_cgroups, "/sys/fs/cgroup/**/cpu.stat"),
     _SYSTEM.digest(

@@ -48,7 +48,7 @@ def collect(capture_id: str, *, root: Path = Path("/")) -> None:
         store.write(capture_id, capture.RESULT, Made(0, "", 0, (), error=str(error)).dump())
         raise
     store.write(capture_id, capture.RESULT, made.dump())
-    log.get("collect").info("bundle made", capture=capture_id, bytes=made.size, failed=len(made.failed))
+    log.get("collect").info("bundle made", capture=capture_id, bytes=made.size, failed=len(made.failed) + made.more)
 
 
 def diagnose(categories: Sequence[str], output: Path) -> None:
@@ -72,6 +72,7 @@ def diagnose(categories: Sequence[str], output: Path) -> None:
     except OSError as error:
         raise FailedError(f"cannot write {output}: {error.strerror}", hint="give a writable folder") from error
     lines = [f"{output}: {made.size} bytes, {made.outputs} outputs", *(f"not whole: {path}" for path in made.failed)]
+    lines += [f"not whole: {made.more} more, see {manifest.ERRORS_PATH} in it"] if made.more else []
     sys.stdout.write("\n".join(lines) + "\n")
 
 
@@ -114,7 +115,7 @@ def _make(place: _Place, about: About, seconds: float, progress: Callable[[str],
     except OSError as error:
         message = f"cannot write the bundle below {place.scratch}: {error.strerror}"
         raise FailedError(message, hint="see whether the data volume is full or broken") from error
-    return Made(sealed.size, sealed.sha256, len(outcomes), manifest.failed(outcomes))
+    return capture.made(sealed.size, sealed.sha256, len(outcomes), manifest.failed(outcomes))
 
 
 def _progress() -> Callable[[str], None]:

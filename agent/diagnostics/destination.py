@@ -1,6 +1,8 @@
 """Where a bundle may go: rules of the URL, and of the peer that its host turns out to be."""
 
-from collections.abc import Collection, Iterable
+import json
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -29,6 +31,8 @@ _NAT64 = ip_network("64:ff9b::/96")
 # Names that mean something only where they are resolved, which is not here where a proxy does it.
 _LOCAL_DOMAINS = (".localhost", ".local", ".svc", ".internal")
 _SHORTEST_SECRET = 6
+_LONGEST_NAME = 253
+_LONGEST_LABEL = 63
 _WORD_LIMIT = 200
 
 
@@ -125,14 +129,40 @@ def _why_not_name(name: str, rules: Rules) -> str:
     return "a name of the node's own network" if "." not in name or name.endswith(_LOCAL_DOMAINS) else ""
 
 
-def service_range(cluster_dns: str) -> Network:
-    """Return the range of service addresses around the cluster's DNS address, as far as it can be known from it."""
-    address = ip_address(cluster_dns)
+def service_ranges(settings: str, kubelet: str) -> list[Network]:
+    """Return the cluster's service ranges: the one in the node's settings, else what is around kubelet's DNS servers.
+
+    Both are the texts of files, empty where there is none.
+    """
+    named = _value(settings, "settings", "kubernetes", "service-cidr")
+    return list(_networks([named])) or list(map(_around, _networks(_value(kubelet, "clusterDNS"))))
+
+
+def _value(text: str, *keys: str) -> object:
+    """Return what stands in JSON under keys, None where nothing does."""
+    try:
+        found = json.loads(text)
+        for key in keys:
+            found = found[key]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return found
+
+
+def _networks(texts: object) -> Iterator[Network]:
+    for text in texts if isinstance(texts, list) else ():
+        with suppress(ValueError):
+            yield ip_network(str(text))
+
+
+def _around(server: Network) -> Network:
+    """Return the service range around the address of the cluster's DNS, as far as it can be known from it."""
+    address = server.network_address
     for network in _EKS_SERVICE_RANGES:
         if address in network:
             return network
     # EKS's IPv6 service range is a /108; the smallest IPv4 range that it takes is a /24.
-    return ip_network((cluster_dns, 108 if address.version == 6 else 24), strict=False)
+    return ip_network((address, 108 if address.version == 6 else 24), strict=False)
 
 
 def _problem(text: str, url: SplitResult, *, plain: bool) -> str:
@@ -141,10 +171,17 @@ def _problem(text: str, url: SplitResult, *, plain: bool) -> str:
         "the destination holds characters that no URL has": not text.isascii() or not text.isprintable() or " " in text,
         "the destination is not an https URL": url.scheme != "https" and not plain,
         "the destination names no host": not host,
+        "the destination's host is no name that DNS can hold": not _fits_dns(host),
         "the destination's host is a number, and no address as it is usually written": _is_odd_number(host),
         "the destination has a user name or a fragment": url.username is not None or bool(url.fragment),
     }
     return next((problem for problem, found in problems.items() if found), "")
+
+
+def _fits_dns(host: str) -> bool:
+    """Return whether labels and name are as long as DNS has them (RFC 1035, 2.3.4)."""
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= _LONGEST_NAME and all(0 < len(label) <= _LONGEST_LABEL for label in labels)
 
 
 def _is_odd_number(host: str) -> bool:

@@ -63,12 +63,8 @@ def api_server(doctor: Mapping[str, str]) -> str:
     """Return what the doctor saw of the API server when it looked last."""
     lines = []
     for path, text in doctor.items():
-        try:
-            checks = json.loads(text)["checks"]
-        except (ValueError, KeyError, TypeError):
-            checks = []
         lines.append(f"as the doctor saw it ({path})")
-        lines += [_check(check) for check in checks if check.get("id") in _API_CHECKS]
+        lines += [_check(check) for check in _checks(text) if check.get("id") in _API_CHECKS]
     return "\n".join([*lines, ""])
 
 
@@ -99,6 +95,15 @@ def _oom_kills(events: str) -> int:
 
 def _cell(found: Mapping[str, str], name: str) -> str:
     return f"{found.get(name, '-'):>16}"
+
+
+def _checks(text: str) -> list[Mapping[str, object]]:
+    try:
+        checks = json.loads(text)["checks"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    found = checks if isinstance(checks, list) else []
+    return [each for each in found if isinstance(each, dict) and isinstance(each.get("id"), str)]
 
 
 def _check(check: Mapping[str, object]) -> str:

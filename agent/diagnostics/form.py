@@ -90,6 +90,6 @@ def _expiry(fields: Mapping[str, str]) -> datetime | None:
     try:
         text = str(json.loads(base64.b64decode(policy, validate=True))["expiration"])
         found = datetime.fromisoformat(text)
-    except (binascii.Error, ValueError, LookupError, TypeError):
+    except (binascii.Error, ValueError, LookupError, TypeError, RecursionError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,9 +1,12 @@
 """What is to be asked of each thing that the host lists: interfaces, mounts, tables, containers."""
 
 import json
+import re
 from collections.abc import Iterator
 
 from agent.outputs import Step
+
+_ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 def ethtool(proc_net_dev: str) -> list[Step]:
@@ -22,11 +25,18 @@ def nft_tables(listing: str) -> list[Step]:
 def link_files(networkctl: str) -> list[Step]:
     """Return a file for each .link file that `networkctl --json=short` names."""
     try:
-        interfaces = json.loads(networkctl).get("Interfaces", [])
-    except (ValueError, AttributeError):
-        return []
-    paths = dict.fromkeys(str(each["LinkFile"]) for each in interfaces if each.get("LinkFile"))
+        interfaces = json.loads(networkctl)["Interfaces"]
+    except (ValueError, TypeError, KeyError):
+        interfaces = None
+    listed = interfaces if isinstance(interfaces, list) else []
+    found = [each.get("LinkFile") for each in listed if isinstance(each, dict)]
+    paths = dict.fromkeys(path for path in found if isinstance(path, str) and path.startswith("/"))
     return [Step(("systemd-analyze", "cat-config", path), name=path.rpartition("/")[2]) for path in paths]
+
+
+def nothing(_listing: str) -> list[Step]:
+    """Return nothing: such a listing is only of use where it fails, and then says why."""
+    return []
 
 
 def cni_container(containers: str) -> list[Step]:
@@ -61,22 +71,23 @@ def overlays(mountinfo: str) -> list[Step]:
     """Return the disk usage of what each container has written."""
     options = [super_options for _, _, kind, _, super_options in _mounts(mountinfo) if kind == "overlay"]
     named = [dict(item.partition("=")[::2] for item in each.split(",")) for each in options]
-    folders = dict.fromkeys(each["upperdir"] for each in named if each.get("upperdir"))
+    folders = dict.fromkeys(_plain(each["upperdir"]) for each in named if each.get("upperdir"))
     return [Step(("du", "-sh", "--", folder)) for folder in folders]
 
 
 def _mounts(mountinfo: str) -> Iterator[tuple[str, str, str, str, str]]:
-    """Give device, place, type, options and the file system's own options of each mount (proc_pid_mountinfo(5))."""
+    """Give device, place, type, options and the file system's own options of each mount (proc_pid_mountinfo(5)).
+
+    The last are as they were: a comma within one of them is escaped.
+    """
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
         mount, kind = before.split(), after.split()
         if len(mount) >= 6 and len(kind) >= 3:
-            yield _plain(kind[1]), _plain(mount[4]), kind[0], mount[5], _plain(kind[2])
+            yield _plain(kind[1]), _plain(mount[4]), kind[0], mount[5], kind[2]
 
 
 def _plain(text: str) -> str:
-    """Return a name without the octal escapes that stand for spaces and the like."""
-    pieces = text.split("\\")
-    return pieces[0] + "".join(
-        chr(int(piece[:3], 8)) + piece[3:] if piece[:3].isdigit() else f"\\{piece}" for piece in pieces[1:]
-    )
+    """Return a name without the octal escapes that stand for bytes such as a space."""
+    plain = _ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), text.encode(errors="surrogateescape"))
+    return plain.decode(errors="surrogateescape")

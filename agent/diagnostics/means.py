@@ -73,7 +73,7 @@ class Sender(Protocol):
 class Shelf(Protocol):
     """Bundles that stay on the node for a while, for the kubelet's log endpoint."""
 
-    def keep(self, capture: str, node: str) -> str:
+    def keep(self, capture: str, node: str, tick: Callable[[], None]) -> str:
         """Put a capture's bundle there, and return its path."""
         ...
 

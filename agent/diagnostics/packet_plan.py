@@ -1,6 +1,7 @@
 """What a packet capture asks for, checked, and how its end is said in the peer's words."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.diagnostics import report
@@ -39,7 +40,7 @@ def request(diagnostic: NodeDiagnostic, spec: PacketSpec, identity: Identity) ->
     if spec.expression.lstrip().startswith("-"):
         raise SettingsError("the filter begins with -, as an option does", hint="write a pcap filter expression")
     if spec.interface and not _INTERFACE.fullmatch(spec.interface):
-        raise SettingsError("the interface has no name of one", hint="see networking/ip_addr.txt of a log capture")
+        raise SettingsError("the interface has no name of one", hint="see networking/links.txt of a log capture")
     return PacketRequest(
         capture_id=identity.capture_id,
         uid=diagnostic.uid,
@@ -90,7 +91,12 @@ def refused(error: AgentError) -> Ending:
     """Return the ending of a capture that cannot begin."""
     if isinstance(error, DurationError):
         return Ending(KIND, Reason.FAILURE, report.message(error.message, {}))
-    return Ending(KIND, Reason.FAILURE, report.message(FAILED, {"error": error.message, "hint": error.hint}))
+    return failed(report.cause(error))
+
+
+def failed(details: Mapping[str, object]) -> Ending:
+    """Return the ending of a capture that came to nothing."""
+    return Ending(KIND, Reason.FAILURE, report.message(FAILED, details))
 
 
 def ending(request: PacketRequest, result: PacketResult, sent: Sent, *, overwrites: bool) -> Ending:

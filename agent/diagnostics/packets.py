@@ -3,12 +3,13 @@
 No step waits: tcpdump runs in a unit of its own, uploads in a child process, and both tell of themselves in the spool.
 """
 
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import log, packet_capture
-from agent.diagnostics import api, capture, form, packet_plan
+from agent.diagnostics import api, capture, form, packet_plan, report
 from agent.diagnostics.api import NodeDiagnostic
 from agent.diagnostics.form import Form
 from agent.diagnostics.means import Means
@@ -43,6 +44,9 @@ class _Job:
     alive_at: float = 0.0
     failures: int = 0
     not_before: float = 0.0
+    # What this process knows although the spool would not take it: a full disk must not keep the capture running.
+    result: PacketResult | None = None
+    trouble: str = ""
 
 
 class Packets:
@@ -101,6 +105,8 @@ class Packets:
         except SettingsError as error:
             refused = packet_plan.refused_request(diagnostic, identity)
             return _Job(refused, None, packet_plan.refused(error))
+        except Exception as error:  # noqa: BLE001 - it is in the journal and in the status
+            return _Job(packet_plan.refused_request(diagnostic, identity), None, self._met(error))
         job = _Job(request, target)
         if spooled is None:
             self._start(job)
@@ -121,9 +127,22 @@ class Packets:
         if job.ending is None:
             if self._pulse.clock() >= job.not_before:
                 self._say_running(diagnostic, job)
-            job.ending = self._advance(job)
+            job.ending = self._advance_or_defect(job)
         if job.ending is not None and self._pulse.clock() >= job.not_before:
             self._finish(diagnostic, job, job.ending)
+
+    def _advance_or_defect(self, job: _Job) -> Ending | None:
+        """Do the next thing; a defect would be met again at each start, and the capture never end."""
+        try:
+            return self._advance(job)
+        except StoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is in the journal and in the status
+            return self._met(error)
+
+    def _met(self, error: Exception) -> Ending:
+        self._log.error("packet capture met a defect", traceback=traceback.format_exc())
+        return packet_plan.failed(report.defect(error))
 
     def _advance(self, job: _Job) -> Ending | None:
         """Return how the capture ended, once all of it has been sent or nothing more can be."""
@@ -137,10 +156,10 @@ class Packets:
             overwrites = job.form is not None and job.form.overwrites
             return packet_plan.ending(job.request, result, sent, overwrites=overwrites)
         if not sent.error:
-            self._keep_sending(job, sent)
+            self._keep_sending(job)
         return None
 
-    def _keep_sending(self, job: _Job, sent: Sent) -> None:
+    def _keep_sending(self, job: _Job) -> None:
         """Have a sender run; one that dies again and again is a defect that must not last for ever."""
         sender = self._means.packets.sender
         if sender.running or job.form is None:
@@ -149,8 +168,7 @@ class Packets:
             job.senders += 1
             sender.start(job.request, job.form)
             return
-        error = "the uploading process ended; see the journal of node-agent-diagnostics"
-        self._write(job, packet_capture.SENT, Sent(sent.chunks, sent.size, error).dump())
+        job.trouble = "the uploading process ended; see the journal of node-agent-diagnostics"
 
     def _look_after(self, job: _Job, sent: Sent) -> None:
         """See now and then whether the capture's unit still runs; where it broke off, it is started to clean up."""
@@ -164,8 +182,12 @@ class Packets:
             job.salvaged = True
             self._means.packets.unit.start(job.request.capture_id)
             return
-        result = PacketResult(Ended.BROKEN_OFF, sent.chunks, error=f"the capture ended without a result: {trouble}")
-        self._write(job, packet_capture.RESULT, result.dump())
+        job.result = PacketResult(Ended.BROKEN_OFF, sent.chunks, error=f"the capture ended without a result: {trouble}")
+        try:
+            # The sender reads there that no chunk will come any more.
+            self._spool.write(job.request.capture_id, packet_capture.RESULT, job.result.dump())
+        except AgentError as error:
+            job.trouble = error.message
 
     def _say_running(self, diagnostic: NodeDiagnostic, job: _Job) -> None:
         text = f"capturing packets for {job.request.seconds} s"
@@ -234,15 +256,12 @@ class Packets:
 
     def _result(self, job: _Job) -> PacketResult | None:
         content = self._spool.read(job.request.capture_id, packet_capture.RESULT)
-        return None if content is None else packet_capture.parse_result(content)
+        return job.result if content is None else packet_capture.parse_result(content)
 
     def _sent(self, job: _Job) -> Sent:
         content = self._spool.read(job.request.capture_id, packet_capture.SENT)
-        return Sent() if content is None else packet_capture.parse_sent(content)
+        sent = Sent() if content is None else packet_capture.parse_sent(content)
+        return replace(sent, error=sent.error or job.trouble)
 
     def _waiting(self, job: _Job) -> list[str]:
         return packet_capture.finished_chunks(self._spool.names(job.request.capture_id))
-
-    def _write(self, job: _Job, name: str, content: bytes) -> None:
-        with suppress(AgentError):  # a disk that is full is said by the capture itself
-            self._spool.write(job.request.capture_id, name, content)

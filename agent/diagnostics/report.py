@@ -79,6 +79,12 @@ def cause(error: AgentError) -> dict[str, object]:
     return {"error": error.message, "hint": error.hint}
 
 
+def defect(error: Exception) -> dict[str, object]:
+    """Return the details of a message that says of a mistake of ours what may be said: its kind."""
+    hint = "see the journal of node-agent-diagnostics, and report it"
+    return {"error": f"a defect of the agent: {type(error).__name__}", "hint": hint}
+
+
 def delivered(made: Made) -> tuple[Reason, str]:
     """Return reason and head of the message for a bundle that has arrived."""
     if made.failed:
@@ -94,7 +100,7 @@ def kept(made: Made, path: str) -> tuple[Reason, str]:
 
 def contents(made: Made) -> dict[str, object]:
     """Return the details of a message that describe a bundle."""
-    more = len(made.failed) - _MOST_NAMES
+    more = len(made.failed) - _MOST_NAMES + made.more
     failed = ",".join(made.failed[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
     # The names come last: they may be long, and what is beyond the limit is cut.
     return {"outputs": made.outputs, "bytes": made.size, "sha256": made.sha256, "failed": failed}

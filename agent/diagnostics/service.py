@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import traceback
 from collections.abc import Mapping
 
 from agent import log
@@ -76,7 +77,7 @@ class Service:
         try:
             ending = self._written_ending(run)
             if ending is None:
-                ending = self._outcome(diagnostic, run, fresh=fresh)
+                ending = self._outcome_or_defect(diagnostic, run, fresh=fresh)
                 self._write_down(run, ending)
             self._complete(diagnostic, run, ending)
         except SupersededError:
@@ -96,6 +97,17 @@ class Service:
     def _write_down(self, run: Capture, ending: Ending) -> None:
         with contextlib.suppress(AgentError):  # a full disk must not keep the status from saying so
             self._means.spool.write(run.capture_id, capture.ENDING, ending.dump())
+
+    def _outcome_or_defect(self, diagnostic: NodeDiagnostic, run: Capture, *, fresh: bool) -> Ending:
+        """Return how a capture ended: one that met a defect would meet it again at each start, and never end."""
+        try:
+            return self._outcome(diagnostic, run, fresh=fresh)
+        except (SupersededError, StoppedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is in the journal and in the status
+            self._log.error("log capture met a defect", capture=run.capture_id, traceback=traceback.format_exc())
+            self._means.collector.stop(run.capture_id)
+            return _failure(report.COLLECTION_FAILED, report.defect(error))
 
     def _outcome(self, diagnostic: NodeDiagnostic, run: Capture, *, fresh: bool) -> Ending:
         assert diagnostic.log is not None  # noqa: S101 - decided on it
@@ -147,7 +159,7 @@ class Service:
 
     def _kept(self, made: Made, run: Capture) -> Ending:
         try:
-            path = self._means.shelf.keep(run.capture_id, run.name)
+            path = self._means.shelf.keep(run.capture_id, run.name, self._tick)
         except AgentError as error:
             return _failure(report.NODE_FAILED, cause(error))
         reason, head = report.kept(made, path)

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_network
-from json import loads
 from pathlib import Path
 
 from agent import loop, packet_capture, proxies
@@ -41,6 +40,7 @@ USER = "eks-auto:node-diagnostics"
 _NAME = "diagnostics"
 _KUBECONFIG = "/etc/kubernetes/kubelet/kubeconfig"
 _KUBELET_CONFIG = "/etc/kubernetes/kubelet/config.json"
+_SETTINGS = "/etc/node-agent/settings.json"
 _PROXY = "/etc/network/proxy.env"
 # Addresses that uploads may go to although the rules refuse them, by plain http too, separated by commas: set by a
 # drop-in of the unit.
@@ -111,7 +111,7 @@ def _service(cluster: kube.Cluster, pulse: Pulse, units: Units, root: Path) -> S
         spool=spool,
         collector=units.collect,
         put=lambda to, name, tick: uploads.send(to, Parcel(spool.place(name) / capture.BUNDLE), tick),
-        shelf=Shelf(spool, capture.BUNDLE, reserve=bundle.RESERVE_BYTES, root=root),
+        shelf=Shelf(spool, capture.BUNDLE, node=cluster.node_name, reserve=bundle.RESERVE_BYTES, root=root),
         packets=means.Packets(packets, units.packets, _Sender(uploads, packets, pulse)),
         publish=partial(status.write, _NAME, root=root),
         new_id=lambda: str(uuid.uuid4()),
@@ -148,9 +148,7 @@ class _Uploads:
 
     def _refused(self) -> list[Network]:
         networks = [ip_network(address) for address in self._client.addresses()]
-        config = self._read(_KUBELET_CONFIG)
-        servers = loads(config).get("clusterDNS", []) if config else []
-        return [*networks, *(destination.service_range(server) for server in servers)]
+        return [*networks, *destination.service_ranges(self._read(_SETTINGS), self._read(_KUBELET_CONFIG))]
 
     def _read(self, path: str) -> str:
         return files.read_text(files.below(self._root, path)) or ""

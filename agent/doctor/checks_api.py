@@ -1,11 +1,17 @@
 """Verdicts on what the API server says: TLS, authentication and the Node object."""
 
+from dataclasses import replace
+from datetime import timedelta
+
+from agent.doctor.checks_host import keeps_restarting, words
 from agent.doctor.checks_metadata import NOT_ASKED
 from agent.doctor.evidence import Endpoint, Evidence, Metadata, Node, Trouble
 from agent.doctor.remedy import Remedy, failed
 from agent.doctor.report import Finding
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
+# From kubelet's start, or from the Node's creation, to a CNI configuration and a provider ID that is accepted.
+_JOINED_WITHIN = timedelta(minutes=2)
 
 _TLS = {
     "issuer": Remedy(
@@ -40,6 +46,7 @@ _AUTHENTICATION = {
     ),
     "server": Remedy("the API server or its authenticator is overloaded or failing", "check the cluster's health"),
     "timeout": Remedy("the API server or its authenticator is overloaded or failing", "check the cluster's health"),
+    "absent": Remedy("what answers there is no API server of EKS", "take the endpoint from `aws eks describe-cluster`"),
     "token": Remedy("no token can be made of the role's credentials", ""),
 }
 
@@ -82,11 +89,34 @@ def node(evidence: Evidence) -> Finding:
     seen = evidence.node
     if seen is None:
         return NOT_ASKED
-    if isinstance(seen, Trouble):
-        return _no_node(seen)
-    if seen.ready != "True":
-        return _not_ready(seen.ready, ": ".join(filter(None, (seen.reason, seen.message))))
-    return _ready(seen)
+    found = _no_node(seen, evidence) if isinstance(seen, Trouble) else _registered(seen, evidence)
+    if found.status == "fail" and _is_joining(evidence):
+        return replace(found, status="unknown", cause="the node is still joining", action="wait two minutes")
+    return found
+
+
+def _is_joining(evidence: Evidence) -> bool:
+    """Return whether it is too early to say that a node which is not Ready never will be."""
+    seen, kubelet = evidence.node, evidence.units.get("kubelet.service")
+    if isinstance(seen, Trouble) and seen.kind != "missing":
+        return False
+    ages = []
+    if kubelet and kubelet.active_for is not None and not keeps_restarting(kubelet):
+        ages.append(timedelta(seconds=kubelet.active_for))
+    if isinstance(seen, Node) and seen.created is not None:
+        ages.append(evidence.now - seen.created)
+    return any(age < _JOINED_WITHIN for age in ages)
+
+
+def _registered(seen: Node, evidence: Evidence) -> Finding:
+    if seen.ready == "True":
+        return _ready(seen)
+    return _not_ready(seen, _complaint(evidence))
+
+
+def _complaint(evidence: Evidence) -> str:
+    kubelet = evidence.units.get("kubelet.service")
+    return words(kubelet, "kubelet") if kubelet else ""
 
 
 def _ready(seen: Node) -> Finding:
@@ -103,23 +133,25 @@ def _ready(seen: Node) -> Finding:
     return Finding("ok", "Ready")
 
 
-def _no_node(trouble: Trouble) -> Finding:
+def _no_node(trouble: Trouble, evidence: Evidence) -> Finding:
     if trouble.kind == "missing":
         return Finding(
             "fail",
-            trouble.message,
+            trouble.message + _complaint(evidence),
             "kubelet has not registered it",
             "see the journal of kubelet; an admission webhook may refuse Nodes",
         )
     return failed(trouble, _AUTHENTICATION)
 
 
-def _not_ready(ready: str, why: str) -> Finding:
-    if ready == "Unknown":
-        return Finding(
-            "fail", f"Ready is Unknown: {why}", "kubelet has stopped reporting", "see the journal of kubelet"
-        )
+def _not_ready(seen: Node, complaint: str) -> Finding:
+    why = ": ".join(filter(None, (seen.reason, seen.message)))
+    if seen.ready == "Unknown":
+        said = ": ".join(filter(None, ("Ready is Unknown", why)))
+        cause = "kubelet has stopped reporting" if why else "kubelet has registered it, and reported nothing yet"
+        return Finding("fail", said + complaint, cause, "see the journal of kubelet")
     # kubelet's words for "no CNI configuration yet": NetworkPluginNotReady, `cni plugin not initialized`.
     if "cni" in why.lower() or "network" in why.lower():
         return Finding("fail", f"not Ready: {why}", "no CNI configuration", "see the journal of node-agent-network")
-    return Finding("fail", f"not Ready: {why}", "", "see the journals of kubelet and containerd")
+    said = ": ".join(filter(None, ("not Ready", why)))
+    return Finding("fail", said + complaint, "", "see the journals of kubelet and containerd")

@@ -13,7 +13,7 @@ NOT_ASKED = Finding("skipped", "", cause="not asked in this look")
 _EXPIRES_SOON = timedelta(minutes=5)
 # The Date of an answer has whole seconds, and may be late.
 _NOTICED_BEYOND = timedelta(seconds=5)
-_TIME = "allow UDP port 123 to 169.254.169.123, or set settings.ntp.time-servers; see timedatectl timesync-status"
+_TIME = "allow UDP port 123 to 169.254.169.123, or set settings.ntp.time-servers"
 _LOGS = "see the journal of node-agent-configure"
 _NEW_NODE = "correct the user data of the launch template or NodeClass, and launch a new node"
 

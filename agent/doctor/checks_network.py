@@ -16,6 +16,7 @@ _ON_ITS_WAY = frozenset({"link-missing", "link-seen", "metadata-pending", "confi
 _USABLE_WITHIN = 60.0
 _NETWORK_JOURNAL = "see the journal of node-agent-network"
 _ENI_ACTION = "see that EC2 has attached it and given it addresses; then the journal of node-agent-network"
+_CHECK_DNS = "allow DNS (port 53) to the VPC's resolver, and check the VPC's DHCP options and forwarding rules"
 
 _PRIMARY = {
     "missing": Remedy("the image has no driver for it", "use an instance type with an ENA interface (Nitro)"),
@@ -32,9 +33,8 @@ _DNS = {
         "no such name exists in the VPC's DNS",
         "check settings.kubernetes.api-server; a private endpoint needs enableDnsSupport and enableDnsHostnames",
     ),
-    "no-answer": Remedy(
-        "no DNS server answers", "allow DNS (port 53) to the VPC's resolver, and check the VPC's DHCP options"
-    ),
+    "no-answer": Remedy("no DNS server answers", _CHECK_DNS),
+    "failing": Remedy("no DNS server answers, or the one that does fails for this name (SERVFAIL)", _CHECK_DNS),
 }
 _TCP = {
     "timeout": Remedy(
@@ -47,12 +47,13 @@ _TCP = {
     ),
 }
 _CHECK_PROXY = "check settings.network.https-proxy, and the proxy's own log"
+_REACHES_NOT = "the proxy does not reach it"
 _PROXY = {
     "name": Remedy("settings.network.https-proxy names a host that does not exist", _CHECK_PROXY),
-    "no-answer": Remedy("no DNS server answers for the proxy's name", _CHECK_PROXY),
     "timeout": Remedy("a security group or the route to the proxy drops it", _CHECK_PROXY),
     "refused": Remedy("no proxy listens there", _CHECK_PROXY),
     "unreachable": Remedy("the node has no route to the proxy", _CHECK_PROXY),
+    "silent": Remedy(_REACHES_NOT, _CHECK_PROXY),
     "protocol": Remedy("what listens there is no HTTP proxy", _CHECK_PROXY),
     "settings": Remedy("settings.network.https-proxy is no URL of a proxy", _CHECK_PROXY),
 }
@@ -97,7 +98,9 @@ def _uplink_trouble(seen: Uplink) -> Trouble | None:
 def dns(evidence: Evidence) -> Finding:
     seen = evidence.resolution
     if isinstance(evidence.endpoint, Trouble):
-        return Finding("fail", evidence.endpoint.message, "configure did not render it", "run node-agent configure")
+        return Finding(
+            "fail", evidence.endpoint.message, "configure did not render it", "see the journal of node-agent-configure"
+        )
     if evidence.endpoint is None or seen is None:
         return NOT_ASKED
     if isinstance(seen, Trouble):
@@ -126,9 +129,11 @@ def proxy(evidence: Evidence) -> Finding:
     if seen is None:
         return NOT_ASKED
     if isinstance(seen, Trouble):
-        return failed(seen, _PROXY)
+        # A proxy that waits for what it was asked for does its own work.
+        return replace(failed(seen, _PROXY), status="warn" if seen.kind == "silent" else "fail")
     if not seen.address:
-        return Finding("ok", "none is set")
+        bypassed = f"settings.network.no-proxy has {seen.target} reached without it"
+        return Finding("ok", bypassed if seen.bypassed else "none is set")
     if seen.status == 200:
         return Finding("ok", f"{seen.address} connects to {seen.target}")
     return _refused_by_proxy(seen)
@@ -139,7 +144,7 @@ def _refused_by_proxy(seen: Proxy) -> Finding:
     if seen.status in _REFUSED_BY_PROXY:
         return Finding("fail", said, _REFUSED_BY_PROXY[seen.status], _CHECK_PROXY)
     # 502, 503, 504: the proxy works, and what it was asked for does not answer it.
-    return Finding("warn", said, "the proxy does not reach it", _CHECK_PROXY)
+    return Finding("warn", said, _REACHES_NOT, _CHECK_PROXY)
 
 
 def enis(evidence: Evidence) -> Finding:
@@ -158,8 +163,9 @@ def _on_their_way(enis: Sequence[Secondary]) -> Finding:
     late = [eni for eni in enis if eni.seconds > _USABLE_WITHIN]
     if not late:
         return Finding("warn", _states(enis), "it was attached or detached just now", "wait a minute")
-    said = f"{_states(late)}, for {late[0].seconds:.0f} s"
-    return Finding("fail", said, "metadata or the kernel does not show all of it", _ENI_ACTION)
+    return Finding(
+        "fail", f"{_states(late)}, for over a minute", "metadata or the kernel does not show all of it", _ENI_ACTION
+    )
 
 
 def _states(enis: Sequence[Secondary]) -> str:

@@ -10,7 +10,7 @@ _SHORT = 0.10
 _FULL = 0.01
 _SHORT_MEMORY = 100 << 20  # kubelet's default memory.available
 _SHORT_PIDS = 0.10
-_LARGER_VOLUME = "give the node a larger data volume, or find what fills it: node-agent diagnose --categories System"
+_LARGER_VOLUME = "give the node a larger data volume, or find what fills it: a NodeDiagnostic of category System"
 _SHOWN = 3
 
 

@@ -1,62 +1,45 @@
 """The doctor at work: gathers the evidence within its bounds, has it judged, and publishes the report."""
 
 import contextlib
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from agent import clock, proxies
-from agent.doctor import chain, evidence, history, parsing
+from agent.doctor import chain, evidence, history, inquiries, parsing
 from agent.doctor.evidence import Evidence, Trouble
+from agent.doctor.inquiries import attempt
 from agent.doctor.report import PATH, Report, as_json
-from agent.errors import AgentError, FailedError, TemporaryError
-from agent.host import eks, files, imds, journal, kube, probe, status, systemd, vitals
+from agent.errors import FailedError
+from agent.host import files, imds, status, vitals
 from agent.host.imds import Imds
-from agent.host.kube import ApiError, Cluster, Kube
+from agent.host.kube import Cluster
 from agent.host.pool import Pool
 from agent.model import FileSpec
-
-KUBECONFIG = "/etc/kubernetes/kubelet/kubeconfig"
 
 T = TypeVar("T")
 
 _WITHIN = 10.0
 # A dozen reads, on a node that may be too busy to answer soon.
 _IMDS_SECONDS = 4.0
-_POOL = 6
-_JOURNAL_SECONDS = 2.0
-_LAST_WORDS = 200
-_LAST_LINES = 40
-_UNITS = ("containerd.service", "kubelet.service")
-_PROPERTIES = (
-    *("LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus", "Job"),
-    "ActiveEnterTimestampMonotonic",
-)
-_REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-_REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-# resolved's own list of servers; /etc/resolv.conf names only its stub.
-_RESOLV_CONFS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
-_PROXY_ENVIRONMENT = "/etc/network/proxy.env"
+# One for each question that is open at a time, and two for the resolver, which may hang.
+_POOL = 10
 _SNAPSHOT = "/run/node-agent/enis.json"
 _CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 _SERVING_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-server-current.pem"
-# Where kubelet, containerd and the agent write.
-_FILESYSTEMS = ("/var", "/run")
-_PULLS_SINCE = "-10min"
-_PULL_LINES = 400
-_KERNEL_LINES = 2000
+# Where kubelet, containerd and the agent write, and what may lie on disks of its own: the instance store.
+_FILESYSTEMS = ("/var", "/run", "/var/lib/containerd", "/var/lib/kubelet", "/var/log/pods")
 
 
 def examine(*, root: Path = Path("/"), imds_url: str | None = None) -> Report:
     """Look at everything, within 10 s, and publish the report where /run can be written."""
     seen = _gather(root, imds_url)
-    published = files.read_text(files.below(root, PATH))
+    published = _read(root, PATH)
     report = history.followed(chain.examine(seen), published, datetime.now(UTC))
     if isinstance(seen.node, evidence.Node):
         report = replace(report, announced=seen.node.announced)
@@ -73,7 +56,7 @@ class _Run:
     deadline: float
 
     def start(self, call: Callable[[], T]) -> Future[T | Trouble]:
-        return self.pool.start(partial(_attempt, call))
+        return self.pool.start(partial(attempt, call))
 
     def result(self, future: Future[T | Trouble], what: str) -> T | Trouble:
         try:
@@ -94,126 +77,118 @@ class _Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answers:
-    """What the API server answered, and how far the node's clock is ahead of its."""
-
-    identity: evidence.Identity | Trouble
-    node: evidence.Node | Trouble | None = None
-    clock_ahead: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Host:
-    """What systemd and the journal answered."""
+    """What systemd and the journal were asked, each by itself: one that is slow costs its own answer."""
 
-    units: dict[str, evidence.Unit]
-    failed: tuple[str, ...] | Trouble
-    serving: evidence.Serving
-    pull_failures: tuple[evidence.PullFailure, ...]
-    kernel: evidence.KernelNews
+    units: Future[Mapping[str, evidence.Unit] | Trouble]
+    failed: Future[tuple[str, ...] | Trouble]
+    pull_failures: Future[tuple[evidence.PullFailure, ...] | Trouble]
+    kernel: Future[evidence.KernelNews | Trouble]
 
 
 def _gather(root: Path, imds_url: str | None) -> Evidence:
     run = _Run(Pool(_POOL), time.monotonic() + _WITHIN)
-    asked_host = run.start(partial(_ask_host, root))
-    asked_links = run.start(_ask_links)
+    asked_host = _ask_host(root, run)
+    asked_links = run.start(inquiries.links)
     asked_instance = run.start(partial(_ask_imds, imds_url))
-    cluster = _attempt(partial(_read_cluster, root))
+    cluster = attempt(partial(inquiries.read_cluster, root))
     seen = _look(root)
-    seen = _reach(seen, cluster, root, run)
+    if isinstance(cluster, Trouble):
+        seen = replace(seen, endpoint=cluster)
+    else:
+        seen = inquiries.reach(seen, cluster, root, run.pool)
     instance = run.result(asked_instance, "instance metadata")
     if isinstance(instance, _Instance):
         seen = replace(seen, metadata=instance.metadata, role=instance.role, clock_ahead=instance.clock_ahead)
-        asked_proxy = run.start(partial(_ask_proxy, root, instance.registry))
+        asked_way = run.start(partial(inquiries.way_to, instance.registry, root, run.pool))
         seen = _authenticate(seen, cluster, instance, run)
-        through: evidence.Proxy | Trouble = run.result(asked_proxy, "the proxy")
-        seen = replace(seen, proxy=through)
+        seen = _with_way(seen, run.result(asked_way, "the proxy"))
     else:
         seen = replace(seen, metadata=instance)
     uplink: evidence.Uplink | Trouble = run.result(asked_links, "ip")
-    return _with_host(replace(seen, uplink=uplink), run.result(asked_host, "systemd"))
+    return _with_host(replace(seen, uplink=uplink), asked_host, root, run)
 
 
-def _with_host(seen: Evidence, host: _Host | Trouble) -> Evidence:
-    if isinstance(host, Trouble):
-        return replace(seen, failed_units=host)
-    return replace(
-        seen,
-        units=host.units,
-        failed_units=host.failed,
-        serving=host.serving,
-        pull_failures=host.pull_failures,
-        kernel=host.kernel,
-    )
-
-
-def _attempt(call: Callable[[], T]) -> T | Trouble:
-    """Call, and return what it gives or why it does not: for the doctor a failure is evidence."""
-    try:
-        return call()
-    except AgentError as error:
-        return Trouble(_kind(error), error.message, error.hint)
-
-
-def _kind(error: AgentError) -> str:
-    if isinstance(error, probe.ProbeError):
-        return error.kind
-    if isinstance(error, ApiError):
-        return {401: "unauthorized", 403: "forbidden"}.get(error.status, "refused")
-    return "server" if isinstance(error, TemporaryError) else "failed"
+def _read(root: Path, path: str) -> str:
+    """Return a file's text, nothing where it cannot be read: the doctor is asked by users without rights, too."""
+    with contextlib.suppress(OSError):
+        return files.read_text(files.below(root, path)) or ""
+    return ""
 
 
 def _look(root: Path) -> Evidence:
     """Read what needs no asking: files, file systems, memory."""
-    usages = ((path, vitals.usage(files.below(root, path))) for path in _FILESYSTEMS)
-    snapshot = files.read_text(files.below(root, _SNAPSHOT)) or "{}"
+    statuses = attempt(lambda: status.read_all(root=root))
     return replace(
-        parsing.published(status.read_all(root=root), datetime.now(UTC)),
-        filesystems=tuple(evidence.Filesystem(path, *usage) for path, usage in usages if usage),
+        parsing.published({} if isinstance(statuses, Trouble) else statuses, datetime.now(UTC)),
+        filesystems=tuple(_filesystems(root)),
         machine=evidence.Machine(*vitals.capacity()),
-        containerd_socket=vitals.takes_connections(files.below(root, _CONTAINERD_SOCKET)),
-        secondaries=parsing.secondaries(parsing.json_object(snapshot), time.monotonic()),
+        containerd_socket=_takes_connections(files.below(root, _CONTAINERD_SOCKET)),
+        secondaries=parsing.secondaries(parsing.json_object(_read(root, _SNAPSHOT)), time.monotonic()),
     )
 
 
-def _ask_links() -> evidence.Uplink | Trouble:
-    routes = [*vitals.ip("-4", "route", "show", "default"), *vitals.ip("-6", "route", "show", "default")]
-    return parsing.uplink(vitals.ip("address"), routes, vitals.ip("neighbour"))
+def _filesystems(root: Path) -> list[evidence.Filesystem]:
+    found: dict[int, evidence.Filesystem] = {}
+    for path in _FILESYSTEMS:
+        place = files.below(root, path)
+        usage = vitals.usage(place)
+        if usage is not None:
+            found.setdefault(place.stat().st_dev, evidence.Filesystem(path, *usage))
+    return list(found.values())
 
 
-def _ask_host(root: Path) -> _Host:
-    shown = {name: systemd.properties(name, *_PROPERTIES) for name in _UNITS}
-    units = {name: parsing.unit(name, shown[name], _last_words(name, shown[name])) for name in _UNITS}
-    pulls = journal.tail(["kubelet", "containerd"], _PULL_LINES, since=_PULLS_SINCE, timeout=_JOURNAL_SECONDS)
-    messages = journal.kernel(_KERNEL_LINES, timeout=_JOURNAL_SECONDS)
+def _takes_connections(path: Path) -> bool | None:
+    there = _exists(path)
+    is_forbidden = there is None or (there and not os.access(path, os.W_OK, effective_ids=True))
+    return None if is_forbidden else vitals.takes_connections(path)
+
+
+def _exists(path: Path) -> bool | None:
+    """Return whether a file is there, or None where a user without rights cannot tell."""
+    try:
+        return path.exists()
+    except OSError:
+        return None
+
+
+def _ask_host(root: Path, run: _Run) -> _Host:
     return _Host(
-        units,
-        _attempt(systemd.failed_units),
-        _serving(root, shown["kubelet.service"]),
-        parsing.pull_failures(pulls.text.splitlines()),
-        parsing.kernel_news(messages.text.splitlines(), vitals.panic_records(root)),
+        run.start(inquiries.units),
+        run.start(inquiries.failed_units),
+        run.start(inquiries.pull_failures),
+        run.start(partial(inquiries.kernel_news, root)),
     )
 
 
-def _last_words(unit: str, properties: dict[str, str]) -> str:
-    if properties.get("ActiveState") == "active":
-        return ""
-    lines = journal.tail([unit], _LAST_LINES, boot=0, timeout=_JOURNAL_SECONDS).text.splitlines()
-    return parsing.last_words(lines, _LAST_WORDS)
+def _with_host(seen: Evidence, asked: _Host, root: Path, run: _Run) -> Evidence:
+    units = run.result(asked.units, "systemd")
+    pulls, kernel = run.result(asked.pull_failures, "the journal"), run.result(asked.kernel, "the journal")
+    known = {} if isinstance(units, Trouble) else units
+    failed: tuple[str, ...] | Trouble = run.result(asked.failed, "systemd")
+    return replace(
+        seen,
+        units=known,
+        failed_units=failed,
+        serving=_serving(root, known.get("kubelet.service")),
+        pull_failures=None if isinstance(pulls, Trouble) else pulls,
+        kernel=None if isinstance(kernel, Trouble) else kernel,
+    )
 
 
-def _serving(root: Path, kubelet: dict[str, str]) -> evidence.Serving:
-    since = kubelet.get("ActiveEnterTimestampMonotonic", "")
-    waited = time.monotonic() - int(since) / 1e6 if since.isdecimal() and int(since) else 0.0
-    return evidence.Serving(files.below(root, _SERVING_CERTIFICATE).exists(), waited)
+def _serving(root: Path, kubelet: evidence.Unit | None) -> evidence.Serving | None:
+    present = _exists(files.below(root, _SERVING_CERTIFICATE))
+    if kubelet is None or present is None:
+        return None
+    return evidence.Serving(present, kubelet.active_for or 0.0)
 
 
 def _ask_imds(url: str | None) -> _Instance:
     with imds.connect(url, deadline=_IMDS_SECONDS) as client:
         instance = client.instance()
         metadata = evidence.Metadata(instance.instance_id, instance.availability_zone)
-        registry = f"api.ecr.{instance.region}.{instance.domain}:443"
-        return _Instance(client, metadata, _attempt(partial(_ask_role, client)), client.clock_ahead, registry)
+        registry = f"api.ecr.{instance.region}.{instance.domain}"
+        return _Instance(client, metadata, attempt(partial(_ask_role, client)), client.clock_ahead, registry)
 
 
 def _ask_role(client: Imds) -> evidence.Role:
@@ -223,74 +198,18 @@ def _ask_role(client: Imds) -> evidence.Role:
     return evidence.Role(credentials.expiration)
 
 
-def _ask_proxy(root: Path, registry: str) -> evidence.Proxy:
-    url = proxies.parse(files.read_text(files.below(root, _PROXY_ENVIRONMENT)) or "").url
-    if not url:
-        return evidence.Proxy()
-    address, answer = probe.through_proxy(url, registry)
-    return evidence.Proxy(address, registry, answer)
-
-
-def _read_cluster(root: Path) -> Cluster:
-    cluster = kube.read_kubeconfig(files.below(root, KUBECONFIG))
-    return replace(cluster, ca_file=str(files.below(root, cluster.ca_file)))
-
-
-def _reach(seen: Evidence, cluster: Cluster | Trouble, root: Path, run: _Run) -> Evidence:
-    """Go the way to the API server, as far as it leads."""
-    if isinstance(cluster, Trouble):
-        return replace(seen, endpoint=cluster)
-    url = urlsplit(cluster.server)
-    host, port = url.hostname or "", url.port or 443
-    seen = replace(seen, endpoint=evidence.Endpoint(host, port, cluster.name, cluster.node_name))
-    found = _attempt(partial(_resolve, host, port, root, run.pool))
-    if isinstance(found, Trouble):
-        return replace(seen, resolution=found)
-    connection = _attempt(lambda: probe.connect(found.addresses, port))
-    seen = replace(seen, resolution=found, connection=connection)
-    if isinstance(connection, Trouble):
-        return seen
-    return replace(seen, tls=_attempt(lambda: probe.handshake(connection, port, host, Path(cluster.ca_file))))
-
-
-def _resolve(host: str, port: int, root: Path, pool: Pool) -> evidence.Resolution:
-    configured = (files.read_text(files.below(root, path)) for path in _RESOLV_CONFS)
-    servers = parsing.nameservers(next(filter(None, configured), ""))
-    began = time.monotonic()
-    try:
-        addresses = probe.resolve(host, port, pool)
-    except probe.ProbeError as error:
-        asked = f"; asked {', '.join(servers)}" if servers else ""
-        raise probe.ProbeError(error.kind, f"{error.message}{asked}") from error
-    return evidence.Resolution(addresses, time.monotonic() - began, servers)
+def _with_way(seen: Evidence, way: inquiries.Way | Trouble) -> Evidence:
+    if isinstance(way, Trouble):
+        return replace(seen, proxy=way)
+    return replace(seen, proxy=way.proxy, registry=way.registry)
 
 
 def _authenticate(seen: Evidence, cluster: Cluster | Trouble, instance: _Instance, run: _Run) -> Evidence:
     """Ask the API server who it takes the node for, and for its Node object, where the way there is free."""
     if isinstance(cluster, Trouble) or isinstance(instance.role, Trouble) or not isinstance(seen.tls, str):
         return seen
-    answers = run.result(run.start(partial(_ask_api, cluster, instance.imds)), cluster.server)
+    answers = run.result(run.start(partial(inquiries.ask_api, cluster, instance.imds)), cluster.server)
     if isinstance(answers, Trouble):
         return replace(seen, identity=answers)
     ahead = seen.clock_ahead if answers.clock_ahead is None else answers.clock_ahead
     return replace(seen, identity=answers.identity, node=answers.node, clock_ahead=ahead)
-
-
-def _ask_api(cluster: Cluster, client: Imds) -> _Answers:
-    with client:
-        token = _attempt(lambda: eks.token(client, cluster.name))
-    if isinstance(token, Trouble):
-        return _Answers(replace(token, kind="token"))
-    api = Kube(cluster.server, cluster.ca_file, lambda: token.value, None)
-    identity = _attempt(lambda: parsing.identity(api.post(_REVIEWS, _REVIEW)))
-    ahead = clock.ahead(api.date, datetime.now(UTC))
-    if isinstance(identity, Trouble):
-        return _Answers(identity, clock_ahead=ahead)
-    return _Answers(identity, _attempt(partial(_ask_node, api, cluster.node_name)), ahead)
-
-
-def _ask_node(api: Kube, name: str) -> evidence.Node:
-    body = api.get(f"/api/v1/nodes/{name}")
-    if body is None:
-        raise probe.ProbeError("missing", f"the cluster has no Node {name}")
-    return parsing.node(body)

@@ -73,11 +73,15 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The HTTPS proxy of the node without its credentials, empty where none is set, and its answer to CONNECT."""
+    """The HTTPS proxy of the node without its credentials, empty where none is set, and its answer to CONNECT.
+
+    `bypassed`: one is set, and settings.network.no-proxy has the target reached without it.
+    """
 
     address: str = ""
     target: str = ""
     status: int = 0
+    bypassed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +94,26 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The Node object: its Ready condition, its taints' keys, the pressure conditions that are true, and ours."""
+    """The Node object: its Ready condition, its taints' keys, the pressure conditions that are true, and ours.
+
+    `created` is when kubelet registered it, by the API server's clock.
+    """
 
     ready: str
     reason: str = ""
     message: str = ""
     taints: tuple[str, ...] = ()
     pressures: tuple[str, ...] = ()
+    created: datetime | None = None
     announced: Announced = field(default_factory=Announced)
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The state of a systemd unit, as `systemctl show` names it; `last_words` is the end of its journal.
+    """The state of a systemd unit, as `systemctl show` names it; `last_words` is the newest complaint in its journal.
 
-    `job` names what systemd is about to do with it, such as starting it once what it waits for has started.
+    `job` names what systemd is about to do with it, such as starting it once what it waits for has started;
+    `active_for` is how many seconds it has run, None where it does not.
     """
 
     name: str
@@ -116,6 +125,7 @@ class Unit:
     exit_status: str = "0"
     job: str = ""
     last_words: str = ""
+    active_for: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +222,7 @@ class Evidence:
     identity: Identity | Probed = None
     node: Node | Probed = None
     proxy: Proxy | Probed = None
+    registry: str | Probed = None
     filesystems: tuple[Filesystem, ...] = ()
     machine: Machine | None = None
     containerd_socket: bool | None = None

@@ -34,6 +34,7 @@ _PULL = re.compile(
     r'PullImage \\?"(?P<image>[^"\\]+)\\?" (?:failed(?P<rest>.*)|(?P<done>returns image reference))'
     r'|[Ff]ailed to pull image \\?"(?P<named>[^"\\]+)\\?"(?P<reason>.*)'
 )
+_CANCELED = re.compile(r"context canceled")
 _PULL_ERROR = re.compile(r'(?:error=|err=|failed: )"?(?P<reason>.*)')
 _KILLED = re.compile(
     r"Out of memory: Killed process \d+ \(([^)]*)\)|Memory cgroup out of memory: Killed process \d+ \("
@@ -86,8 +87,17 @@ def node(body: Mapping[str, Any]) -> Node:
         message=str(ready.get("message", "")),
         taints=tuple(str(taint.get("key", "")) for taint in _mappings(_mapping(body, "spec").get("taints"))),
         pressures=tuple(name for name in _PRESSURES if conditions.get(name, {}).get("status") == "True"),
+        created=_time(_mapping(body, "metadata").get("creationTimestamp")),
         announced=_announced(_mapping(body, "metadata"), conditions.get(CONDITION, {})),
     )
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
 
 
 def _announced(metadata: Mapping[str, Any], condition: Mapping[str, Any]) -> Announced:
@@ -95,8 +105,10 @@ def _announced(metadata: Mapping[str, Any], condition: Mapping[str, Any]) -> Ann
     return Announced(str(metadata.get("uid", "")), *(str(condition.get(key, "")) for key in fields))
 
 
-def unit(name: str, properties: Mapping[str, str], last_words: str = "") -> Unit:
-    """Read the properties that systemd gives of a unit."""
+def unit(name: str, properties: Mapping[str, str], last_words: str = "", uptime: float = 0.0) -> Unit:
+    """Read the properties that systemd gives of a unit, `uptime` seconds after the boot."""
+    began = properties.get("ActiveEnterTimestampMonotonic", "")
+    runs = properties.get("ActiveState") == "active" and began.isdecimal()
     return Unit(
         name=name,
         load=properties.get("LoadState", ""),
@@ -107,21 +119,22 @@ def unit(name: str, properties: Mapping[str, str], last_words: str = "") -> Unit
         exit_status=properties.get("ExecMainStatus", "0"),
         job=properties.get("Job", ""),
         last_words=last_words,
+        active_for=uptime - int(began) / 1e6 if runs else None,
     )
 
 
-def last_words(lines: Sequence[str], limit: int) -> str:
+def last_words(lines: Sequence[str], *, running: bool = False) -> str:
     """Return the newest line of a unit's journal that complains, else the newest, without the journal's prefix.
 
-    What systemd says of the unit counts only where the unit itself said nothing.
+    What systemd says of the unit counts only where the unit itself said nothing; of a running one only complaints do.
     """
     written = [line for line in lines if line.strip()]
     own = [line for line in written if not _OF_SYSTEMD.search(line)]
     said = [_JOURNAL_PREFIX.sub("", line) for line in own or written]
     complaints = [line for line in said if _KLOG.search(line) or _COMPLAINT.search(line)]
-    newest = (complaints or said or [""])[-1]
+    newest = (complaints or ([] if running else said) or [""])[-1]
     klog = _KLOG.search(newest)
-    return (klog[1] if klog else newest)[:limit]
+    return klog[1] if klog else newest
 
 
 def uplink(links: object, routes: object, neighbours: object) -> Uplink | Trouble:
@@ -137,7 +150,8 @@ def uplink(links: object, routes: object, neighbours: object) -> Uplink | Troubl
         return Trouble("missing", "there is no network interface")
     name = str(chosen.get("ifname"))
     own = tuple(dict.fromkeys(gateway for device, gateway in gateways if device == name))
-    silent = {str(each.get("dst")) for each in _mappings(neighbours) if _SILENT & set(each.get("state") or ())}
+    asked = (each for each in _mappings(neighbours) if each.get("dev") == name)
+    silent = {str(each.get("dst")) for each in asked if _SILENT & set(each.get("state") or ())}
     flags = chosen.get("flags") or ()
     return Uplink(
         name=name,
@@ -185,7 +199,9 @@ def _since(began: object, uptime: float) -> float:
 def pull_failures(journal: Sequence[str]) -> tuple[PullFailure, ...]:
     """Return the last failed pull of each image that has not been pulled since, the newest last."""
     failures: dict[str, PullFailure] = {}
-    for found in filter(None, map(_PULL.search, journal)):
+    # Who cancels a pull, as with its pod's end, says nothing about the image.
+    told = (line for line in journal if not _CANCELED.search(line))
+    for found in filter(None, map(_PULL.search, told)):
         image = found["image"] or found["named"]
         failures.pop(image, None)
         if not found["done"]:

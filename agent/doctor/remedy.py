@@ -24,5 +24,5 @@ def failed(trouble: Trouble, remedies: Mapping[str, Remedy]) -> Finding:
         "fail",
         trouble.message,
         remedy.cause,
-        remedy.action or trouble.hint or "see node-agent status and the journal of kubelet",
+        remedy.action or trouble.hint or "see the console's section statuses, and the journal of kubelet",
     )

@@ -40,11 +40,12 @@ class Parent:
 class Child:
     """A process that runs `work` once; it is started by fork, so the caller must have no threads."""
 
-    def __init__(self, work: Callable[[Parent], None]) -> None:
+    def __init__(self, work: Callable[[Parent], None], *, keep: int = _STANDARD - 1) -> None:
+        """Start it, with the standard descriptors and `keep` left open."""
         parent = Parent(os.getpid())
         self._pid: int | None = os.fork()
         if self._pid == 0:
-            _run(work, parent)
+            _run(work, parent, keep)
 
     @property
     def running(self) -> bool:
@@ -60,7 +61,7 @@ class Child:
             self._pid = None
 
 
-def _run(work: Callable[[Parent], None], parent: Parent) -> None:
+def _run(work: Callable[[Parent], None], parent: Parent, keep: int) -> None:
     """Be the child: never return into the parent's code."""
     status = 1
     try:
@@ -70,7 +71,8 @@ def _run(work: Callable[[Parent], None], parent: Parent) -> None:
             signal.signal(number, signal.SIG_IGN)
         # The parent's connections are its own; its objects, which this process never frees, must not close ours.
         gc.freeze()
-        os.closerange(_STANDARD, os.sysconf("SC_OPEN_MAX"))
+        os.closerange(_STANDARD, keep)
+        os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
         work(parent)
         status = 0
     except OrphanedError:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import IO, Self, TypeAlias
 
+from agent.errors import FailedError
+
 # Commands see neither the daemon's proxy settings nor its locale: their output is parsed, or read by an operator.
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -25,6 +27,10 @@ _SAID_LIMIT = 16 << 10
 
 # Takes a piece of output, and says whether it wants more.
 Sink: TypeAlias = Callable[[bytes], bool]
+
+
+class LeftBehindError(FailedError):
+    """What was to end a command as well could not: it blocks in the kernel, and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +104,9 @@ def stream(
         _feed(process.stdin, stdin)
         try:
             truncated, timed_out = _drain(process, sink, time.monotonic() + timeout)
-        except BaseException:
-            _end(process)
+        except BaseException as error:
+            if not _end(process):
+                raise LeftBehindError(f"{argv[0]} is blocked in the kernel, and was left behind") from error
             raise
         if timed_out or truncated:
             gone = _end(process)
@@ -112,7 +119,7 @@ def stream(
         return Finished(None, b"", why, truncated, timed_out=True, left_behind=not gone)
     if status is not None and status < 0:
         return Finished(None, b"", f"{argv[0]} was ended by {signal.Signals(-status).name}", truncated)
-    return Finished(0 if truncated else status, b"", "", truncated)
+    return Finished(0 if truncated else status, b"", "", truncated, left_behind=not gone)
 
 
 class Running:
@@ -140,11 +147,7 @@ class Running:
 
     def wait(self, seconds: float) -> bool:
         """Wait for its end, and say whether that came."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return _has_ended(self._process, seconds)
 
     def terminate(self, grace: float) -> None:
         """Ask it to end, and end it after the grace period."""
@@ -194,14 +197,14 @@ def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
 
 
 def _drain(process: subprocess.Popen[bytes], sink: Sink, deadline: float) -> tuple[bool, bool]:
-    """Read until the command closes its output: whether the sink had enough, whether time ran out."""
+    """Read until the command closes its output and ends: whether the sink had enough, whether time ran out."""
     assert process.stdout is not None  # noqa: S101 - PIPE was asked for
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while selector.select(max(0.0, deadline - time.monotonic())):
             chunk = os.read(process.stdout.fileno(), 1 << 16)
             if not chunk:
-                return False, False
+                return False, not _has_ended(process, max(0.0, deadline - time.monotonic()))
             if not sink(chunk):
                 return True, False
     return False, True
@@ -210,10 +213,16 @@ def _drain(process: subprocess.Popen[bytes], sink: Sink, deadline: float) -> tup
 def _end(process: subprocess.Popen[bytes]) -> bool:
     """End a command and what it started, and say whether it is gone."""
     os.killpg(process.pid, signal.SIGKILL)
+    if _has_ended(process, _REAP_SECONDS):
+        return True
+    # Popen's own wait on exit from the `with` block would hang with the child; it is no longer ours to wait for.
+    process.returncode = -signal.SIGKILL
+    return False
+
+
+def _has_ended(process: subprocess.Popen[bytes], within: float) -> bool:
     try:
-        process.wait(_REAP_SECONDS)
+        process.wait(within)
     except subprocess.TimeoutExpired:
-        # Popen's own wait on exit from the `with` block would hang with the child; it is no longer ours to wait for.
-        process.returncode = -signal.SIGKILL
         return False
     return True

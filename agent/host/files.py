@@ -5,7 +5,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +15,8 @@ from agent.model import FileSpec
 # Half-written files live in this folder beside their target: the same mount, so that rename(2) works in a sandbox's
 # bind mounts, and not among the files that Go's x509 or kubelet's --config-dir would read.
 _STAGING = ".node-agent"
-_CHUNK = 1 << 20
+# How much is copied between two looks at whether to go on.
+_PIECE = 16 << 20
 
 
 def write_file(spec: FileSpec, *, root: Path = Path("/")) -> bool:
@@ -40,22 +41,31 @@ def write_files(specs: Iterable[FileSpec], *, root: Path = Path("/")) -> frozens
     return frozenset(spec.path for spec in specs if write_file(spec, root=root))
 
 
-def copy_file(source: Path, target: Path, *, mode: int) -> None:
-    """Copy a file of any size beside others, whole or not at all: a reader never sees a part of it."""
-    half = target.with_name(f".{target.name}.half")
+def copy_file(source: Path, target: Path, *, mode: int, tick: Callable[[], None]) -> None:
+    """Copy a file of any size beside others, whole or not at all: a reader never sees a part of it.
+
+    `tick` runs after each piece that is on the disk, and may end the copy by an exception.
+    """
+    half = half_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with source.open("rb") as read, os.fdopen(handle, "wb") as written:
-            while chunk := read.read(_CHUNK):
-                written.write(chunk)
+        with source.open("rb") as read, os.fdopen(handle, "wb"):
+            while os.sendfile(handle, read.fileno(), None, _PIECE):
+                os.fdatasync(handle)
+                tick()
             os.fchmod(handle, mode)
-            written.flush()
             os.fsync(handle)
         half.rename(target)
     except OSError as error:
-        half.unlink(missing_ok=True)
         raise FailedError(f"cannot write {target}: {os.strerror(error.errno or 0)}", hint=_write_hint(error)) from error
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def half_of(target: Path) -> Path:
+    """Return where a copy lies until it is whole, also after whoever made it was killed."""
+    return target.with_name(f".{target.name}.half")
 
 
 def remove_file(path: str, *, root: Path = Path("/")) -> bool:

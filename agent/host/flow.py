@@ -22,6 +22,10 @@ class Sender(Protocol):
 
     def send(self, data: bytes | memoryview) -> None: ...
 
+    def alive(self) -> None:
+        """Say that the work goes on although nothing comes of it: whoever waits gives silence up one day."""
+        ...
+
     def close(self, outcome: Outcome) -> None: ...
 
 

@@ -35,7 +35,7 @@ from agent.outputs import (
 
 # Files of /proc and /sys that go into a digest: the largest, /proc/PID/stat, has some 350 bytes.
 _DIGEST_LIMIT = 64 << 10
-# A read that says nothing for this long blocks; a command may be silent until its own time is over.
+# A read that says nothing for this long blocks; each command may be silent until its own time is over.
 _SILENCE = 30.0
 _GRACE = 5.0
 _WHOLE_TREE = "/"

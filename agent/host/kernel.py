@@ -57,6 +57,8 @@ def _read(file: str) -> str | None:
         return None
     try:
         return os.read(handle, _PAGE).decode().strip()
+    except FileNotFoundError:  # its link went after it was opened (proc_sys_call_handler, fs/proc/proc_sysctl.c)
+        return None
     finally:
         os.close(handle)
 

@@ -1,14 +1,13 @@
 """The Kubernetes API: GET, PATCH, POST and WATCH as the node, or as a component that the node impersonates."""
 
 import json
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from agent import agent_version
+from agent import agent_version, loop
 from agent.errors import FailedError, TemporaryError
 from agent.host import files, tls
 from agent.host.https import Connection, Request, Response
@@ -90,11 +89,7 @@ class Kube:
 
     def addresses(self) -> frozenset[str]:
         """Return the addresses that the API server's name has now."""
-        try:
-            found = socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            raise TemporaryError(f"the name {self.host} does not resolve: {error.strerror}") from error
-        return frozenset(str(place[0]) for *_, place in found)
+        return tls.addresses(self._address, self._waits)
 
     def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Object | None:
         """Return an object, or None where there is none."""
@@ -218,8 +213,7 @@ def _refusal(what: str, response: Response) -> TemporaryError | ApiError:
     said = _reason(response.body)
     message = f"{what}: {response.status} {said}".rstrip()
     if response.status == 429 or response.status >= 500:
-        wish = response.headers.get("retry-after", "")
-        return TemporaryError(message, retry_after=float(wish) if wish.isdigit() else None)
+        return TemporaryError(message, retry_after=loop.wish(response.headers.get("retry-after", "")))
     hints = {
         401: "map the node role to system:node:{{SessionName}} by an access entry of type EC2",
         403: "apply the RBAC objects: node-agent manifests | kubectl apply -f -",

@@ -33,7 +33,9 @@ from agent.rtnl import (
 
 T = TypeVar("T")
 
-_DUMP_WITHIN = 2.0
+# Who changes tables often spoils one dump or another; the next begins at once, as each takes but milliseconds.
+_DUMP_WITHIN = 5.0
+_DUMP_BACKOFF = loop.Backoff(first=0.002, cap=0.1)
 _ANSWER_WITHIN = 5.0
 _BUFFER = 1 << 16  # the kernel makes no datagram of a dump larger than 32 KiB
 # The answers to one batch must find room in the socket's buffer: each takes about 1 KiB of its 200.
@@ -52,10 +54,10 @@ _PROTOCOLS = (OUR_PROTOCOL, BOOT, STATIC, DHCP, RA)
 
 
 class Netlink:
-    """A socket that reads and changes the network namespace it was made in."""
+    """A socket that reads and changes the network namespace it was made in; `connect` is what makes the socket."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, _FLAGS, socket.NETLINK_ROUTE)
+    def __init__(self, connect: Callable[[int, int, int], socket.socket] = socket.socket) -> None:
+        self._socket = connect(socket.AF_NETLINK, _FLAGS, socket.NETLINK_ROUTE)
         self._socket.settimeout(_ANSWER_WITHIN)
         # Filters of dumps are heeded only by a socket that asks for it, and unknown ones are refused.
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
@@ -122,7 +124,7 @@ class Netlink:
         return self._dump(lambda sequence: rtnl_encode.rules(sequence, version), rtnl_decode.rule)
 
     def _dump(self, request: Callable[[int], bytes], decode: Callable[[Buffer], T | None]) -> list[T]:
-        return loop.retry(lambda: self._dump_once(request, decode), within=_DUMP_WITHIN)
+        return loop.retry(lambda: self._dump_once(request, decode), within=_DUMP_WITHIN, backoff=_DUMP_BACKOFF)
 
     def _dump_once(self, request: Callable[[int], bytes], decode: Callable[[Buffer], T | None]) -> list[T]:
         sequence = next(self._sequences)

@@ -8,8 +8,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent import proxies
-from agent.errors import FailedError, SettingsError
+from agent.errors import FailedError
 from agent.host import tls
 from agent.host.pool import Pool
 from agent.proxies import Proxy
@@ -44,7 +43,7 @@ def resolve(host: str, port: int, pool: Pool, *, seconds: float = SECONDS) -> tu
     except TimeoutError as error:
         raise ProbeError("no-answer", f"{host} was not resolved within {seconds:g} s") from error
     except socket.gaierror as error:
-        kind = "name" if error.errno in _NO_NAME else "no-answer"
+        kind = "name" if error.errno in _NO_NAME else "failing"
         raise ProbeError(kind, f"{host} does not resolve ({error.strerror})") from error
     return tuple(dict.fromkeys(str(address[4][0]) for address in found))
 
@@ -85,30 +84,34 @@ def handshake(address: str, port: int, host: str, ca: Path, *, seconds: float = 
         raise ProbeError("protocol", f"no TLS with {host}: {error.strerror or error}") from error
 
 
-def through_proxy(url: str, target: str, *, seconds: float = SECONDS) -> tuple[str, int]:
+def through_proxy(proxy: Proxy, target: str, *, seconds: float = SECONDS) -> tuple[str, int]:
     """Ask an HTTP proxy for a tunnel; return its address without credentials, and the status that it answers."""
-    try:
-        proxy = proxies.read(url)
-    except SettingsError as error:
-        raise ProbeError("settings", error.message) from error
     address = f"{_bracketed(proxy.host)}:{proxy.port}"
     try:
-        with (
-            socket.create_connection((proxy.host, proxy.port), timeout=seconds) as plain,
-            _spoken(plain, proxy) as link,
-        ):
-            link.sendall(proxy.tunnel(target))
-            answer = link.recv(_ANSWER)
+        plain = socket.create_connection((proxy.host, proxy.port), timeout=seconds)
     except socket.gaierror as error:
         raise ProbeError("name", f"the proxy {proxy.host} does not resolve ({error.strerror})") from error
-    except ssl.SSLError as error:
-        raise ProbeError("protocol", f"no TLS with the proxy {address}: {error.reason}") from error
     except OSError as error:
         raise _refusal(f"the proxy {address}", error, seconds) from error
-    found = _STATUS_LINE.match(answer)
+    with plain:
+        found = _STATUS_LINE.match(_answer(plain, proxy, address, target))
     if found is None:
         raise ProbeError("protocol", f"{address} does not answer as an HTTP proxy")
     return address, int(found[1])
+
+
+def _answer(plain: socket.socket, proxy: Proxy, address: str, target: str) -> bytes:
+    try:
+        with _spoken(plain, proxy) as link:
+            link.sendall(proxy.tunnel(target))
+            return link.recv(_ANSWER)
+    except TimeoutError as error:
+        said = f"the proxy {address} takes connections, and does not answer CONNECT {target}"
+        raise ProbeError("silent", f"{said} within {plain.gettimeout():g} s") from error
+    except ssl.SSLError as error:
+        raise ProbeError("protocol", f"no TLS with the proxy {address}: {error.reason}") from error
+    except OSError as error:
+        raise ProbeError("protocol", f"the proxy {address} hangs up: {os.strerror(error.errno or 0)}") from error
 
 
 def _spoken(plain: socket.socket, proxy: Proxy) -> socket.socket:

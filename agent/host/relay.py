@@ -13,21 +13,23 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
+from agent.host.commands import LeftBehindError
 from agent.host.flow import Sender
 from agent.outputs import Event, Opened, Outcome, Status
 
 _FRAME = struct.Struct("<BI")
-_DATA, _OPENED, _OUTCOME, _DONE = range(4)
+_DATA, _OPENED, _OUTCOME, _ALIVE, _DONE = range(5)
 # Data goes through memory that both share. On a busy node each side waits for its turn on a processor for tens of
 # milliseconds: a pipe's megabyte would be filled and emptied once in such a turn.
 _SLOTS, _SLOT = 32, 1 << 18
-# How long a child has to end by itself once it was heard out, and by a signal before it is left behind.
-_BY_ITSELF = 0.2
-_REAP_SECONDS = 2.0
+# How long a child has to end by itself once it was heard out, and by each signal before it is left behind. It ends
+# its command as well, for which `commands` takes two seconds, and its exit status says whether it could.
+_PATIENCE: Mapping[signal.Signals | None, float] = {None: 0.2, signal.SIGTERM: 4.0, signal.SIGKILL: 2.0}
+_STRANDED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class _Pen:
     def close(self, outcome: Outcome) -> None:
         self._frame(_OUTCOME, json.dumps(asdict(outcome)).encode())
 
+    def alive(self) -> None:
+        self._frame(_ALIVE, b"")
+
     def done(self) -> None:
         self._frame(_DONE, b"")
 
@@ -125,6 +130,8 @@ class _Source:
             kind, size = _FRAME.unpack(self._read(_FRAME.size))
             if kind == _DONE:
                 return
+            if kind == _ALIVE:
+                continue
             if kind != _DATA:
                 yield kind, memoryview(self._read(size))
                 continue
@@ -182,20 +189,21 @@ class _Child:
         self._number = number
         self._handle = os.pidfd_open(number)
         self._gone: bool | None = None
+        self._status = 0
 
     def end(self) -> bool:
-        """End the child, once, and say whether it is gone."""
+        """End the child, once, and say whether it is gone, and its command with it."""
         if self._gone is None:
-            self._gone = any(self._ended_by(number) for number in (None, signal.SIGTERM, signal.SIGKILL))
+            self._gone = any(self._ended_by(number) for number in _PATIENCE) and self._status != _STRANDED
             os.close(self._handle)
         return self._gone
 
     def _ended_by(self, number: signal.Signals | None) -> bool:
         if number is not None:
             signal.pidfd_send_signal(self._handle, number)
-        if not select.select([self._handle], [], [], _BY_ITSELF if number is None else _REAP_SECONDS)[0]:
+        if not select.select([self._handle], [], [], _PATIENCE[number])[0]:
             return False
-        os.waitpid(self._number, 0)
+        self._status = os.waitstatus_to_exitcode(os.waitpid(self._number, 0)[1])
         return True
 
 
@@ -214,6 +222,8 @@ def _fork(work: Callable[[Sender], None]) -> tuple[_Channel, _Child]:
         work(pen)
         pen.done()
         status = 0
+    except LeftBehindError:
+        status = _STRANDED
     except (BrokenPipeError, SystemExit, KeyboardInterrupt):
         pass  # nobody wants the rest
     except BaseException:  # noqa: BLE001 - whatever it is, the child must not go on with what the parent does

@@ -29,6 +29,8 @@ class _Batch:
             self.not_run += 1
             return
         self.ran.append(commands.stream(argv, sink, timeout=seconds))
+        # The next one may be silent as long as this one was.
+        self.job.sender.alive()
 
     def finish(self, flow: Flow) -> None:
         code = next((one.status for one in reversed(self.ran) if one.status), self.ran[-1].status if self.ran else None)
@@ -102,10 +104,12 @@ def _listing(job: Job, listing: Commands | File) -> str | None:
         job.explain(Status.ABSENT, f"{listing} cannot be read")
         return None
     found = commands.run(listing.argvs[0], timeout=min(listing.timeout, job.left()), limit=_LISTING_LIMIT)
+    job.sender.alive()
     if found.status in listing.accepts:
         return found.text
     flow = job.flow(job.item_path("error"), keep=Keep.HEAD)
     flow.write(found.output)
     status = Status.ABSENT if found.missing else Status.TIMEOUT if found.timed_out else Status.FAILED
-    flow.finish(Ending(status, found.status, found.error or f"{listing}: exit status {found.status}"))
+    error = found.error or f"{listing}: exit status {found.status}"
+    flow.finish(Ending(status, found.status, error, found.left_behind))
     return None

@@ -19,9 +19,11 @@ def notify(*assignments: str) -> None:
         return
     # "@" stands for the NUL of an abstract socket.
     name = "\0" + address[1:] if address.startswith("@") else address
+    # A line is an assignment: words of others must not make one.
+    lines = (" ".join(assignment.splitlines()) for assignment in assignments)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
         channel.connect(name)
-        channel.sendall("\n".join(assignments).encode())
+        channel.sendall("\n".join(lines).encode())
 
 
 def watchdog_seconds() -> float | None:
@@ -78,18 +80,18 @@ def try_restart(*units: str) -> None:
     _systemctl("try-restart", "--no-block", "--", *units)
 
 
-def properties(unit: str, *names: str) -> dict[str, str]:
+def properties(unit: str, *names: str, timeout: float = _TIMEOUT) -> dict[str, str]:
     """Return the named properties of a unit; empty where systemd does not answer."""
     argv = ["systemctl", "show", f"--property={','.join(names)}", "--", unit]
-    finished = commands.run(argv, timeout=_TIMEOUT)
+    finished = commands.run(argv, timeout=timeout)
     pairs = (line.partition("=") for line in finished.text.splitlines()) if finished.ok else ()
     return {name: value for name, _, value in pairs}
 
 
-def failed_units() -> tuple[str, ...]:
+def failed_units(*, timeout: float = _TIMEOUT) -> tuple[str, ...]:
     """Return the names of the units that have failed."""
     argv = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--full"]
-    finished = commands.run(argv, timeout=_TIMEOUT)
+    finished = commands.run(argv, timeout=timeout)
     if not finished.ok:
         raise FailedError(
             f"{argv[0]} {argv[1]}: {finished.error or finished.text.strip()}", hint="see systemctl status"

@@ -4,6 +4,7 @@ While anything is waited for, `tick` runs at least once a second: a daemon feeds
 the connection up.
 """
 
+import errno
 import fcntl
 import os
 import select
@@ -14,11 +15,14 @@ import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from agent.errors import FailedError, TemporaryError
+from agent.host import resolver
 from agent.host.nested_tls import NestedTls
+from agent.host.resolver import Place
 from agent.proxies import Proxy
 
 Tick: TypeAlias = Callable[[], None]
@@ -46,7 +50,7 @@ class Waits:
     tick: Tick = no_tick
     patience: float = 20.0
 
-    def until(self, handle: _Stream, deadline: float, *, writing: bool = False) -> bool:
+    def until(self, handle: _Stream | int, deadline: float, *, writing: bool = False) -> bool:
         """Wait until the socket is ready; False where the deadline passed first."""
         while True:
             left = deadline - time.monotonic()
@@ -168,29 +172,32 @@ class Way:
     proxy: Proxy | None = None
 
 
+def addresses(address: tuple[str, int], waits: Waits) -> frozenset[str]:
+    """Return the addresses that a host's name has now."""
+    return frozenset(str(place.address[0]) for place in _resolved(*address, waits))
+
+
 def connect(address: tuple[str, int], way: Way, waits: Waits) -> Link:
     """Connect to the first address of a host, or of the proxy before it, that answers."""
     if way.proxy is not None and way.check_peer is not None:
         way.check_peer(address[0], "")
     problem: TemporaryError | None = None
-    for place in _resolve(*((way.proxy.host, way.proxy.port) if way.proxy else address)):
+    for place in _resolved(*((way.proxy.host, way.proxy.port) if way.proxy else address), waits):
         try:
             return _reach(place, address, way, waits)
         except TemporaryError as error:
             problem = error
+        except OSError as error:  # the family is not there, or the peer went as soon as it came
+            problem = TemporaryError(f"cannot connect to {place.address[0]}: {error.strerror}")
     raise problem or TemporaryError(f"{address[0]} has no address")
 
 
-_Place: TypeAlias = tuple[Any, Any, int, str, tuple[Any, ...]]
-
-
-def _reach(place: _Place, address: tuple[str, int], way: Way, waits: Waits) -> Link:
+def _reach(place: Place, address: tuple[str, int], way: Way, waits: Waits) -> Link:
     """Connect to one address, and agree on TLS; whatever goes wrong, the socket is closed."""
-    family, kind, protocol, _, where = place
-    bare = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    bare = socket.socket(place.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     link = Link(bare, (way.proxy.host, way.proxy.port) if way.proxy else address, waits)
     try:
-        _open(bare, where, waits)
+        _open(bare, place.address, waits)
         if way.proxy is not None:
             if way.proxy.secured and way.context is not None:
                 link.secure(way.context)
@@ -212,19 +219,27 @@ def _session(stream: _Stream, context: Context, host: str) -> _Secured:
     return context.wrap_socket(stream, server_hostname=host, do_handshake_on_connect=False)
 
 
-def _resolve(host: str, port: int) -> list[_Place]:
+def _resolved(host: str, port: int, waits: Waits) -> list[Place]:
+    if waits.tick is no_tick or _is_address(host):
+        return resolver.resolve(host, port)
+    deadline = waits.deadline()
+    return resolver.resolve_apart(host, port, lambda reader: waits.until(reader, deadline))
+
+
+def _is_address(host: str) -> bool:
     try:
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except socket.gaierror as error:
-        if error.errno == socket.EAI_NONAME:
-            raise FailedError(f"there is no host {host}", hint="check the name") from error
-        raise TemporaryError(f"the name {host} does not resolve: {error.strerror}") from error
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _open(bare: socket.socket, place: tuple[Any, ...], waits: Waits) -> None:
-    if bare.connect_ex(place) and not waits.until(bare, waits.deadline(), writing=True):
-        raise TemporaryError(f"{place[0]} port {place[1]} does not answer")
-    code = bare.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    code = bare.connect_ex(place)
+    if code == errno.EINPROGRESS:
+        if not waits.until(bare, waits.deadline(), writing=True):
+            raise TemporaryError(f"{place[0]} port {place[1]} does not answer")
+        code = bare.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise TemporaryError(f"cannot connect to {place[0]} port {place[1]}: {os.strerror(code)}")
 

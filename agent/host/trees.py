@@ -2,12 +2,13 @@
 
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from gzip import BadGzipFile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from isal import igzip
+from isal import igzip, igzip_lib
 
 from agent.host import files
 from agent.host.flow import USUAL, Ending, Flow
@@ -19,6 +20,10 @@ _CHUNK = 1 << 18
 _MOST_FILES = 20_000
 # How far before a tail a private key is looked for, and its end behind.
 _LEAD = 64 << 10
+# Rotated logs are unpacked: secrets cannot be cut out of compressed text.
+_PACKED = ".gz"
+# The bits of a block may be broken, its end may be missing, or it was never one. (isal's stub has an instance there.)
+_ROTTEN = (EOFError, BadGzipFile, cast("type[Exception]", igzip_lib.IsalError))
 _KEY_BEGINS, _KEY_ENDS = b"-----BEGIN ", b"-----END "
 
 
@@ -42,7 +47,9 @@ def take_file(job: Job, source: File) -> None:
 def take_matching(job: Job, source: Matching) -> None:
     """Take the files whose path matches."""
     folder = job.output.path.rpartition("/")[0]
-    taken = [_take(job, _Found(f"{folder}/{place.name}", place)) for place in _match(job, source.pattern)]
+    places = _match(job, source.pattern)
+    names = _entries([place.name for place in places])
+    taken = [_take(job, _Found(f"{folder}/{name}", place)) for place, name in zip(places, names, strict=True)]
     if not any(taken):
         job.explain(Status.ABSENT)
 
@@ -76,9 +83,21 @@ def _walk(job: Job, folder: Path, base: str) -> Iterator[_Found]:
 
     for place, folders, names, handle in os.fwalk(folder, onerror=refused, follow_symlinks=False):
         folders.sort()
-        for name in sorted(names):
-            inside = Path(place).relative_to(folder) / name
+        names.sort()
+        for name, entry in zip(names, _entries(names, folders), strict=True):
+            inside = Path(place).relative_to(folder) / entry
             yield _Found(base + str(inside), Path(place) / name, handle)
+
+
+def _entries(names: Sequence[str], others: Iterable[str] = ()) -> Iterator[str]:
+    """Give the name in the bundle of each file of a folder: what is unpacked has one that nothing beside it has."""
+    taken = {*names, *others}
+    for name in names:
+        entry = name.removesuffix(_PACKED)
+        while entry != name and entry in taken:
+            entry += ".unpacked"
+        taken.add(entry)
+        yield entry
 
 
 def _take(job: Job, found: _Found) -> bool:
@@ -92,11 +111,8 @@ def _take(job: Job, found: _Found) -> bool:
     if file is None:
         return False
     with file:
-        if found.path.endswith(".gz"):
-            # Rotated logs are unpacked: secrets cannot be cut out of compressed text.
-            _pour(job, file, (found.path.removesuffix(".gz"), source), _unpack)
-        else:
-            _pour(job, file, (found.path, source), _copy)
+        fill = _unpack if found.place.name.endswith(_PACKED) else _copy
+        _pour(job, file, (found.path, source), fill)
     return True
 
 
@@ -108,10 +124,10 @@ def _pour(job: Job, file: BinaryIO, names: tuple[str, str], fill: Callable[[Bina
     flow = job.flow(*names, modified=state.st_mtime, keep=Keep.HEAD)
     try:
         fill(file, flow, state.st_size)
+    except _ROTTEN as error:
+        flow.finish(Ending(Status.FAILED, error=f"not a whole gzip file: {error}"))
     except OSError as error:
         flow.finish(Ending(Status.FAILED, error=error.strerror or str(error)))
-    except EOFError as error:
-        flow.finish(Ending(Status.FAILED, error=f"not a whole gzip file: {error}"))
     else:
         cut = Ending(Status.TRUNCATED, error=f"cut to the last {job.bounds.limit} of {state.st_size} bytes")
         flow.finish(cut if tail else USUAL)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.errors import TemporaryError
+from agent.errors import FailedError, TemporaryError
 from agent.host import files, tls
 from agent.host.https import Connection, Request, Response
 from agent.proxies import Proxy
@@ -21,6 +21,7 @@ _SLOWEST = 16 << 10
 _WINDOW = 60.0
 # A line that falls below this part of its own rate has stalled; another connection may do better.
 _STALLED = 0.1
+_AGAIN = "edit or recreate the object, so that it is collected anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Uploader:
         way = tls.Way(context, check_peer, None if target.plain else target.proxy)
         link = tls.connect((target.host, target.port), way, tls.Waits(self.tick, _PATIENCE))
         with Connection(link) as connection:
-            length = len(parcel.before) + parcel.source.stat().st_size + len(parcel.after)
+            length = len(parcel.before) + _size(parcel.source) + len(parcel.after)
             request = Request(parcel.method, target.target, parcel.headers)
             return connection.upload(request, _body(parcel), length=length, limit=_ANSWER_LIMIT)
 
@@ -98,13 +99,27 @@ def _body(parcel: Parcel) -> Iterator[bytes]:
 
 
 def _pieces(parcel: Parcel) -> Iterator[bytes]:
-    file = files.open_regular(parcel.source)
-    if file is None:
-        raise FileNotFoundError(parcel.source)
     if parcel.before:
         yield parcel.before
-    with file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+    try:
+        file = files.open_regular(parcel.source)
+        if file is None:
+            raise FailedError(f"{parcel.source.name} is gone", hint=_AGAIN)
+        with file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise _unreadable(parcel.source, error) from error
     if parcel.after:
         yield parcel.after
+
+
+def _size(source: Path) -> int:
+    try:
+        return source.stat().st_size
+    except OSError as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: Path, error: OSError) -> FailedError:
+    return FailedError(f"cannot read {source.name}: {error.strerror}", hint=_AGAIN)

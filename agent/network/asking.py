@@ -34,6 +34,7 @@ class Asker:
     """Who is asked for when; `look` begins a series of reads that belong together, `jitter` spreads a period.
 
     `in_haste`: of an ENI that is not complete only what its configuration takes is read, the rest afterwards.
+    `full` and `details` say when all of an ENI, and when its details, were read last.
     Reading and learning are apart: while an answer is waited for passes are made, and they know of what has changed.
     """
 
@@ -44,8 +45,8 @@ class Asker:
         self._look = look
         self._jitter = jitter
         self._in_haste = in_haste
-        self._full: dict[str, float] = {}
-        self._details: dict[str, float] = {}
+        self.full: dict[str, float] = {}
+        self.details: dict[str, float] = {}
         self._strangers: frozenset[int] = frozenset()
 
     def read_listing(self) -> Listing:
@@ -76,9 +77,9 @@ class Asker:
         details = record.complete is not None or not self._in_haste
         before: eni.Eni | None = record.memory.seen
         is_new = now - record.memory.first < NEW_FOR
-        if self._is_due(self._full, mac, DETAILS if is_new else FULL, now):
+        if self._is_due(self.full, mac, DETAILS if is_new else FULL, now):
             before = None
-        elif details and self._is_due(self._details, mac, DETAILS, now):
+        elif details and self._is_due(self.details, mac, DETAILS, now):
             before = eni.without_details(record.memory.seen)
         return Reading(eni.read_eni(mac, self._look(), before, details=details), turn)
 
@@ -103,13 +104,16 @@ class Asker:
         """Take note of which links there are; one that is new has news in IMDS, or will have."""
         for mac, record in node.records.items():
             if record.has_link and (mac not in before.records or not before.records[mac].has_link):
-                self._full.pop(mac, None)
+                self.full.pop(mac, None)
                 self.schedule = self.schedule.hurried(mac, now)
         strangers = frozenset(link.index for link in records.unlisted_links(node, links))
         if strangers - self._strangers:
             self.schedule = self.schedule.hurried(LISTING, now)
         self._strangers = strangers
         self.schedule = self.schedule.of(node.records)
+        for last in (self.full, self.details):
+            for mac in last.keys() - node.records.keys():
+                del last[mac]
 
     @staticmethod
     def _is_due(last: dict[str, float], mac: str, period: float, now: float) -> bool:

@@ -60,7 +60,7 @@ class Host:
 
 
 def run(imds_url: str | None, state: Path, *, once: bool, root: Path = Path("/")) -> None:
-    """Keep the ENIs as they should be until SIGTERM; `once` makes one pass and raises where it was not enough."""
+    """Keep the ENIs as they should be until SIGTERM; `once` makes one pass, and raises where IMDS lists none."""
     with imds.connect(imds_url) as metadata, Netlink() as links:
         host = Host(metadata, links, state, _BOOT_ID.read_text().strip(), root)
         if once:
@@ -224,6 +224,7 @@ class _Room:
         wanting = joined(lacking, self._repairs.make(planned, self._host.kernel.apply, now))
         if any(planned):
             targets = records.with_links(targets, self._host.kernel.links())
+            troubles += self._set_sysctls(targets, now)  # an MTU that had become too small for IPv6 makes them anew
         self._node = records.after_changes(self._node, targets, wanting, now, lacking=self._repairs.lacking)
         self._publish(targets)
         self._tell(targets, troubles)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 # So many repairs of one object within so many seconds are no accident.
 REPAIRS, WINDOW = 5, 10.0
+# Nobody announces most sysctls: they are looked at every 5 s, so that five repairs of one take 20 s and a little more.
+SYSCTL_WINDOW = 30.0
 # Then it is repaired this often, until nobody has changed it for a while.
 PAUSE, PEACE = 10.0, 25.0
 
@@ -28,7 +30,13 @@ class Fights:
             before = repairs.get(subject, ()) if self.last.get(subject) == what else ()
             repairs[subject] = (*before, now)[-REPAIRS:]
         hot = {
-            subject for subject, times in repairs.items() if len(times) == REPAIRS and times[-1] - times[0] <= WINDOW
+            subject
+            for subject, times in repairs.items()
+            if len(times) == REPAIRS and times[-1] - times[0] <= _window(subject)
         }
         last = {subject: what for subject, what in {**self.last, **done}.items() if subject in repairs}
         return Fights(repairs, frozenset(hot | (self.fought & repairs.keys())), last)
+
+
+def _window(subject: str) -> float:
+    return SYSCTL_WINDOW if subject.startswith("net.") else WINDOW

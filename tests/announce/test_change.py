@@ -39,10 +39,15 @@ def test_nothing_is_said_of_a_node_that_was_not_seen_or_is_not_judged_yet() -> N
     assert change.wanted(Report((Check("unknown", "waits", id="user-data"),), announced=NEW), NODE) is None
 
 
+def test_figures_that_move_are_not_said_again() -> None:
+    fuller = Report((replace(FULL.checks[0], evidence="/var has 17 MiB free"),), announced=after(FULL))
+    assert change.wanted(fuller, NODE) is None
+
+
 def test_a_status_that_stays_keeps_its_time_and_is_no_news() -> None:
     before = replace(after(FULL), since="2026-11-22T14:00:00Z")
-    fuller = Report((Check("fail", "/var has 1 MiB free", id="disk"),), announced=before)
-    said = change.wanted(fuller, NODE)
+    other = Report((Check("fail", "/run has 1 MiB free", id="disk"),), announced=before)
+    said = change.wanted(other, NODE)
     assert said is not None
     assert not said.is_news
     assert change.patch(said, NOW)["status"]["conditions"][0]["lastTransitionTime"] == "2026-11-22T14:00:00Z"

@@ -9,6 +9,9 @@ import pytest
 from configure import trees
 from configure.samples import GOLDEN
 
+from agent.diagnostics import catalogue
+from agent.outputs import File
+
 
 @pytest.fixture(params=trees.SOURCES)
 def both(request: pytest.FixtureRequest) -> tuple[dict[str, bytes], dict[str, bytes]]:
@@ -24,6 +27,13 @@ def both(request: pytest.FixtureRequest) -> tuple[dict[str, bytes], dict[str, by
 def test_the_rendered_tree_is_as_it_was(both: tuple[dict[str, bytes], dict[str, bytes]]) -> None:
     now, then = both
     assert now == then
+
+
+def test_what_a_bundle_takes_of_the_agents_own_is_rendered(both: tuple[dict[str, bytes], dict[str, bytes]]) -> None:
+    sources = [output.source.paths for output in catalogue.OUTPUTS if isinstance(output.source, File)]
+    own = {path for paths in sources for path in paths if path.startswith("/etc/node-agent/")}
+    assert "/etc/node-agent/settings.json" in own
+    assert own <= both[0].keys()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def rendered(name: str) -> tuple[FileSpec, ...]:
         public_bundle=(GOLDEN / "ca-bundle.crt").read_text(),
         providers=frozenset({"ecr-credential-provider"}),
     )
-    return render.render(checked.settings, facts).files
+    return render.render(checked.settings, facts, checked.accepted).files
 
 
 def modes(specs: tuple[FileSpec, ...]) -> str:

@@ -15,7 +15,7 @@ from agent.diagnostics.form import Form
 from agent.diagnostics.means import Means, Packets
 from agent.diagnostics.pulse import Pulse, StoppedError
 from agent.diagnostics.service import Service
-from agent.errors import AgentError
+from agent.errors import AgentError, FailedError
 from agent.host.spool import Spool
 from agent.packet_capture import Ended, PacketRequest, PacketResult, Sent
 
@@ -33,11 +33,22 @@ def an_object(generation: int = 1, uid: str = "u-1", **spec: Any) -> dict[str, A
     return {"metadata": {"name": "i-1", "uid": uid, "generation": generation}, "spec": spec or logs}
 
 
+class FillingSpool(Spool):
+    """A spool whose disk fills up once a capture has been written down there."""
+
+    full = False
+
+    def write(self, capture: str, name: str, content: bytes) -> None:
+        if self.full and name != packet_capture.REQUEST:
+            raise FailedError("No space left on device")
+        super().write(capture, name, content)
+
+
 class PacketSide:
     """The unit and the sender of packet captures: each does at once what its process would."""
 
     def __init__(self, folder: Path) -> None:
-        self.spool = Spool(folder)
+        self.spool = FillingSpool(folder)
         self.units: list[str] = []
         self.stops: list[str] = []
         self.started: list[PacketRequest] = []
@@ -46,15 +57,20 @@ class PacketSide:
         self.sent = Sent(2, 100)
         self.ended: str | None = None
         self.running = False
+        self.sends = True
 
     def start(self, what: str | PacketRequest, form: Form | None = None) -> None:
         if isinstance(what, PacketRequest):
             assert form is not None
             self.started.append(what)
+            if not self.sends:
+                return
             (self.spool.place(what.capture_id) / packet_capture.chunk_name(0)).unlink(missing_ok=True)
             self.spool.write(what.capture_id, packet_capture.SENT, self.sent.dump())
             return
         self.units.append(what)
+        if self.spool.full:
+            return
         self.spool.write(what, packet_capture.chunk_name(0), b"packets")
         if self.result is not None:
             self.spool.write(what, packet_capture.RESULT, self.result.dump())
@@ -62,7 +78,7 @@ class PacketSide:
     def stop(self, capture_id: str = "") -> None:
         if capture_id:
             self.stops.append(capture_id)
-            if capture_id in self.spool.captures():
+            if not self.spool.full and capture_id in self.spool.captures():
                 self.spool.write(capture_id, packet_capture.RESULT, self.stopped_result.dump())
 
     def trouble(self, _capture_id: str) -> str | None:
@@ -87,7 +103,7 @@ class World:
         self.collects: Callable[[str], None] = self.collect
         self.ended: str | None = "failed, result oom-kill"
         self.stops: list[str] = []
-        self.answers: list[Verdict | AgentError] = [DONE]
+        self.answers: list[Verdict | Exception] = [DONE]
         self.puts = 0
         self.refused_shelf: AgentError | None = None
         self.sweeps = 0
@@ -151,11 +167,12 @@ class World:
         assert self.spool.read(capture_id, capture.BUNDLE) == b"bundle"
         self.puts += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, AgentError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def keep(self, capture_id: str, node: str) -> str:
+    def keep(self, capture_id: str, node: str, tick: Tick) -> str:
+        tick()
         assert self.spool.read(capture_id, capture.BUNDLE) == b"bundle"
         if self.refused_shelf:
             raise self.refused_shelf

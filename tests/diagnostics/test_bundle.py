@@ -132,6 +132,22 @@ def test_when_space_runs_out_what_came_is_kept_and_the_rest_is_skipped() -> None
     assert "manifest.json" in archive.entries
 
 
+def test_space_runs_out_over_many_files_as_in_one() -> None:
+    def folder(output: Output, _limit: int, _seconds: float) -> Events:
+        for number in range(100):
+            yield Opened(f"{output.path}/{number}", "/a", 1.0)
+            yield memoryview(bytes(8 << 20))
+            yield Outcome(f"{output.path}/{number}", "/a", Status.OK)
+
+    archive = Archive()
+    outcomes = make(archive, folder, rooms=[1 << 40, 1 << 40, 1 << 40, 0, 0])
+    assert [(outcome.path, outcome.status) for outcome in outcomes[-2:]] == [
+        ("a/3", Status.SKIPPED),
+        ("b\udcff", Status.SKIPPED),
+    ]
+    assert sum(map(len, archive.entries.values())) < 40 << 20
+
+
 def test_a_bundle_has_a_limit_of_its_own() -> None:
     with pytest.raises(FailedError):
         make(Archive(bundle.MOST_BYTES))

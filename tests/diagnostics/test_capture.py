@@ -78,6 +78,16 @@ def test_request_and_result_survive_the_spool() -> None:
     assert capture.parse_made(made.dump()) == made
 
 
+def test_a_result_is_small_however_much_failed() -> None:
+    names = [f"var_log/kube-system_x/{number:05}-{'ü' * 9000}" for number in range(20_000)]
+    made = capture.made(10, "ab" * 32, 20_100, names)
+    assert len(made.dump()) < 1 << 18
+    assert len(made.failed) + made.more == 20_000
+    assert made.failed[0].startswith("var_log/kube-system_x/00000-")
+    assert capture.parse_made(made.dump()) == made
+    assert capture.made(10, "ab", 3, ["a", "b"]) == Made(10, "ab", 3, ("a", "b"))
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"categories": []}', b"\xff"])
 def test_a_damaged_spool_is_said(text: bytes) -> None:
     with pytest.raises(FailedError, match="remove its folder"):

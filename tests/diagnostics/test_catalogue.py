@@ -22,6 +22,7 @@ networking/ip6tables-save.txt networking/configure-multicard-interfaces.txt netw
 networking/conntrack.txt networking/conntrack6.txt networking/ethtool.txt networking/iprule.txt
 networking/ip6rule.txt networking/iproute.txt networking/ip6route.txt networking/get_api_server.txt
 networking/systemd-network/* networking/nftables-*.txt networking/ebpf-data.txt networking/ebpf-maps-data.txt
+networking/CheckMacAddressPolicy.log
 containerd/containerd.*.stacks.log containerd/containerd-config.txt containerd/containerd-log.txt
 containerd/containerd-version.txt containerd/containerd-namespaces.txt containerd/containerd-images.txt
 containerd/containerd-containers.txt containerd/containerd-tasks.txt containerd/containerd-plugins.txt
@@ -84,6 +85,10 @@ def test_every_command_has_a_time_limit_and_no_shell() -> None:
         if isinstance(source, Commands):
             assert 0 < source.timeout <= output.seconds
             assert {argv[0] for argv in source.argvs}.isdisjoint({"sh", "bash"})
+
+
+def test_no_command_leaves_an_archive_of_its_own_on_the_node() -> None:
+    assert "logdog" not in {str(output.source).split()[0] for output in catalogue.OUTPUTS}
 
 
 def test_user_data_and_credentials_are_no_source() -> None:

@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 import tarfile
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,14 +34,17 @@ daemon.diagnose(("All",), pathlib.Path(sys.argv[1]))
 OFFLINE = {**os.environ, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"}
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that any user reaches: each start of pytest closes what is above tmp_path to all but root."""
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
+
+
 @pytest.mark.netns
 @pytest.mark.parametrize("user", [0, NOBODY])
-def test_a_bundle_of_everything_without_metadata_as_root_and_as_a_user(tmp_path: Path, user: int) -> None:
-    folder = tmp_path / "out"
-    folder.mkdir()
+def test_a_bundle_of_everything_without_metadata_as_root_and_as_a_user(folder: Path, user: int) -> None:
     os.chown(folder, user, user)
-    for parent in [folder, *folder.parents][:-2]:
-        parent.chmod(parent.stat().st_mode | 0o011)
     output = folder / "x.tar.gz"
     command = [sys.executable, "-c", AS_NOBODY.format(user=user), output]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, env=OFFLINE, timeout=300)

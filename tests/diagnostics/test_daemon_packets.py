@@ -102,6 +102,24 @@ def test_a_capture_that_broke_off_is_started_once_to_clean_up(tmp_path: Path) ->
     assert (completed["reason"], world.packets.units) == ("Failure", [ID])
 
 
+def test_a_capture_ends_although_the_disk_takes_nothing_any_more(tmp_path: Path) -> None:
+    world = with_packets(tmp_path)
+    world.packets.result, world.packets.ended = None, "failed, result exit-code"
+    world.packets.spool.full, world.packets.sends = True, False
+    world.script = [lambda: None] * 100
+    completed = world.run().states("Packet")[-1]
+    assert completed["reason"] == "Failure"
+    assert "No space left on device" in completed["message"]
+
+
+def test_a_sender_that_ends_again_and_again_is_said(tmp_path: Path) -> None:
+    world = with_packets(tmp_path)
+    world.packets.sends = False
+    world.script = [lambda: None] * 20
+    message = world.run().states("Packet")[-1]["message"]
+    assert "upload=the uploading process ended, see the journal of node-agent-diagnostics" in message
+
+
 def test_a_capture_that_is_nowhere_any_more_is_cancelled_by_the_next(tmp_path: Path) -> None:
     world = with_packets(tmp_path)
     assert world.current is not None

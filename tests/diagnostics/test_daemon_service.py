@@ -76,6 +76,17 @@ def test_a_refused_peer_is_a_failure(tmp_path: Path) -> None:
     assert "error=the destination's address 169.254.169.254 is refused; hint=give another; host=s3." in text
 
 
+def test_a_defect_ends_the_capture_and_not_the_daemon(tmp_path: Path) -> None:
+    world = World(tmp_path, an_object())
+    world.answers = [ZeroDivisionError("secret-detail")]
+    world.run()
+    reason, message = world.ending()
+    assert reason == "Failure"
+    assert "a defect of the agent: ZeroDivisionError" in message
+    assert "secret-detail" not in message
+    assert world.spool.captures() == []
+
+
 def test_a_bad_destination_is_said_before_anything_is_collected(tmp_path: Path) -> None:
     world = World(tmp_path, an_object(logCapture={"destination": "http://a"})).run()
     assert "not an https URL" in world.ending()[1]

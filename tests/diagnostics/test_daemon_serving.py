@@ -48,8 +48,11 @@ def test_loopback_is_refused_before_a_byte_is_sent(tmp_path: Path) -> None:
     assert server.heads == []
 
 
-@pytest.mark.parametrize("host", ["10.9.9.9", "172.20.0.1"])
+@pytest.mark.parametrize("host", ["10.9.9.9", "172.20.0.1", "10.97.1.5"])
 def test_the_cluster_is_refused_also_where_a_proxy_would_lead_there(tmp_path: Path, host: str) -> None:
+    if host == "10.97.1.5":
+        text = '{"settings": {"kubernetes": {"service-cidr": "10.96.0.0/12"}}}'
+        settle(tmp_path, "etc/node-agent/settings.json", text)
     settle(tmp_path, "etc/kubernetes/kubelet/config.json", '{"clusterDNS": ["172.20.0.10"]}')
     with serving(tmp_path, say(OK)) as server, proxying(("127.0.0.1", server.port)) as proxy:
         settle(tmp_path, "etc/network/proxy.env", f"HTTPS_PROXY=http://127.0.0.1:{proxy.port}\n")

@@ -1,4 +1,5 @@
 import contextlib
+import json
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
@@ -39,6 +40,9 @@ def test_the_older_form_ends_at_its_unix_time() -> None:
         ("http://s3.us-west-2.amazonaws.com/k", "not an https URL"),
         ("file:///etc/shadow", "not an https URL"),
         ("https:///k", "names no host"),
+        ("https://bucket..s3.amazonaws.com/k", "is no name"),
+        (f"https://{'b' * 64}.s3.amazonaws.com/k", "is no name"),
+        (f"https://{'b.' * 130}s3.amazonaws.com/k", "is no name"),
         ("https://user@example.com/k", "user name"),
         ("https://example.com/k#f", "fragment"),
         ("https://example.com/a b", "characters"),
@@ -122,7 +126,34 @@ def test_a_name_that_a_proxy_may_resolve(host: str) -> None:
     ],
 )
 def test_the_service_range_around_the_cluster_dns(dns: str, network: str) -> None:
-    assert destination.service_range(dns) == ip_network(network)
+    assert destination.service_ranges("", json.dumps({"clusterDNS": [dns]})) == [ip_network(network)]
+
+
+SETTINGS = '{"settings": {"kubernetes": {"service-cidr": "10.96.0.0/12"}}}'
+KUBELET = '{"clusterDNS": ["10.96.0.10"]}'
+
+
+def test_a_setting_knows_the_service_range() -> None:
+    assert destination.service_ranges(SETTINGS, KUBELET) == [ip_network("10.96.0.0/12")]
+    with pytest.raises(FailedError, match="the cluster's own"):
+        destination.check_peer("10.97.1.5", "10.0.0.100", Rules(destination.service_ranges(SETTINGS, KUBELET)))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "",
+        "no JSON",
+        "[]",
+        '{"settings": []}',
+        '{"settings": {"kubernetes": {"service-cidr": true}}}',
+        '{"settings": {}}',
+    ],
+)
+def test_where_none_is_set_the_service_range_is_guessed(settings: str) -> None:
+    assert destination.service_ranges(settings, KUBELET) == [ip_network("10.96.0.0/24")]
+    for kubelet in ("", "no JSON", "[]", '{"clusterDNS": [null, "name"]}', '{"clusterDNS": null}'):
+        assert destination.service_ranges(settings, kubelet) == []
 
 
 def test_an_echo_of_the_query_is_cut() -> None:

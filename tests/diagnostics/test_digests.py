@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from agent.diagnostics import digests
 
 
@@ -60,6 +62,13 @@ def test_what_the_doctor_saw_of_the_api_server() -> None:
     text = digests.api_server({"/run/node-agent/doctor.json": json.dumps({"checks": checks})})
     assert text.splitlines()[1:] == ["tls: fail: 10.0.0.1 (expired)"]
     assert digests.api_server({"/x": "no JSON"}).splitlines() == ["as the doctor saw it (/x)"]
+
+
+@pytest.mark.parametrize(
+    "body", [[], None, 5, {"checks": 5}, {"checks": None}, {"checks": ["a", None, [], {"id": []}, {"id": {}}]}]
+)
+def test_what_the_doctor_saw_may_be_of_any_shape(body: object) -> None:
+    assert digests.api_server({"/x": json.dumps(body)}).splitlines() == ["as the doctor saw it (/x)"]
 
 
 def test_rules_are_counted_wherever_the_output_is_cut() -> None:

@@ -9,6 +9,7 @@ from agent.errors import SettingsError
 
 URL = "https://s3.us-west-2.amazonaws.com/diagnostics"
 POLICY = base64.b64encode(json.dumps({"expiration": "2026-11-22T16:00:00Z", "conditions": []}).encode()).decode()
+DEEP = base64.b64encode(b"[" * 100_000).decode()
 FIELDS = {"x-amz-signature": "0f1e2d3c4b5a", "policy": POLICY, "key": "a/${filename}", "acl": "private"}
 ID = "0b8e0d1c-6a5e-4a0e-9f5e-2f1f4a3c9d10"
 
@@ -22,7 +23,7 @@ def test_a_form_says_when_it_ends_and_shows_no_secret() -> None:
     assert not found.overwrites
 
 
-@pytest.mark.parametrize("policy", ["", "!", base64.b64encode(b"[]").decode(), base64.b64encode(b"{}").decode()])
+@pytest.mark.parametrize("policy", ["", "!", base64.b64encode(b"[]").decode(), base64.b64encode(b"{}").decode(), DEEP])
 def test_a_policy_that_does_not_say_when_it_ends(policy: str) -> None:
     assert form.parse(URL, {**FIELDS, "policy": policy}).expires is None
 

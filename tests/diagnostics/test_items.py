@@ -18,6 +18,13 @@ DEVICES = """Inter-|   Receive                                                | 
 """
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(), each, max_size=3),
+    max_leaves=5,
+)
+
+
 def argvs(steps: list[items.Step]) -> list[tuple[str, ...]]:
     return [step.argv for step in steps]
 
@@ -36,12 +43,20 @@ def test_each_table_of_nftables_is_a_file() -> None:
     ]
 
 
+@given(JSON)
+def test_interfaces_may_be_anything(interfaces: object) -> None:
+    assert items.link_files(json.dumps({"Interfaces": interfaces})) == []
+
+
 def test_each_link_file_is_taken_once() -> None:
     path = "/usr/lib/systemd/network/80-ec2.link"
     found = {"Interfaces": [{"Name": "lo"}, {"LinkFile": path}, {"LinkFile": path}, {"LinkFile": None}]}
     (step,) = items.link_files(json.dumps(found))
     assert (step.name, step.argv) == ("80-ec2.link", ("systemd-analyze", "cat-config", path))
     assert items.link_files("no JSON") == items.link_files("[]") == []
+    assert items.nothing(json.dumps(found)) == []
+    (step,) = items.link_files(json.dumps({"Interfaces": [None, "a", {"LinkFile": 5}, {"LinkFile": path}]}))
+    assert step.name == "80-ec2.link"
 
 
 def test_the_first_container_of_the_cni_is_described() -> None:
@@ -67,6 +82,16 @@ def test_devices_and_writable_layers_are_asked_for_once() -> None:
         ("xfs_info", "/dev/nvme1n1"),
         ("xfs_db", "-r", "-c", "freesp -s", "/dev/nvme1n1"),
     ]
+
+
+def test_a_folder_may_hold_a_comma_a_space_and_letters_of_any_alphabet() -> None:
+    line = r"1 2 0:1 / /x rw - overlay overlay rw,upperdir=/var/lib/a\054b\040\303\244,workdir=/w" + "\n"
+    assert argvs(items.overlays(line)) == [("du", "-sh", "--", "/var/lib/a,b ä")]
+    assert argvs(items.overlays(r"1 2 3 / /x rw - overlay o upperdir=/a\999\08z\134,x")) == [
+        ("du", "-sh", "--", "/a\\999\\08z\\")
+    ]
+    (step,) = items.mounts("1 2 3 / /ä rw - ext4 /dev/a,b rw\n")
+    assert step.title == "/dev/a,b on /ä type ext4 (rw)"
 
 
 @given(st.text())

@@ -1,6 +1,6 @@
 import pytest
 
-from agent.diagnostics import packet_plan
+from agent.diagnostics import catalogue, packet_plan
 from agent.diagnostics.api import CaptureStatus, NodeDiagnostic, PacketSpec
 from agent.diagnostics.packet_plan import DurationError, Identity
 from agent.diagnostics.report import Ending, Reason
@@ -57,6 +57,12 @@ def test_a_duration_that_is_none_or_too_long_is_said_in_the_peers_words(text: st
 def test_what_is_refused_before_anything_is_captured(spec: PacketSpec) -> None:
     with pytest.raises(SettingsError):
         packet_plan.request(OBJECT, spec, WHO)
+
+
+def test_the_cure_for_a_wrong_interface_names_an_output_that_there_is() -> None:
+    with pytest.raises(SettingsError) as refused:
+        packet_plan.request(OBJECT, PacketSpec("5s", interface="a b"), WHO)
+    assert refused.value.hint.split()[1] in {output.path for output in catalogue.OUTPUTS}
 
 
 def test_a_capture_that_was_sent_whole_is_success() -> None:

@@ -30,6 +30,7 @@ def test_a_bundle_that_is_not_whole_is_success_with_errors() -> None:
     assert report.delivered(partial) == (Reason.PARTIAL, "successfully uploaded logs with some errors")
     assert report.contents(partial)["failed"] == "a,b,c,d,e and 2 more"
     assert report.contents(whole)["failed"] == ""
+    assert report.contents(Made(1, "ab", 9, tuple("abcdefg"), more=100))["failed"] == "a,b,c,d,e and 102 more"
 
 
 def test_long_names_of_failed_outputs_cost_no_other_detail() -> None:

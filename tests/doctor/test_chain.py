@@ -1,79 +1,29 @@
 """Every broken node has one headline, and nothing before it in the chain is called a failure."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from doctor.healthy import GIB, HEALTHY, HEALTHY_UPLINK, NODE, NOW, unit, units
 
 from agent.doctor.chain import CHAIN, examine
 from agent.doctor.checks_api import UNINITIALIZED
 from agent.doctor.evidence import (
     Configured,
-    Endpoint,
     Evidence,
     Filesystem,
     Identity,
-    KernelNews,
-    Machine,
-    Metadata,
     Node,
     Proxy,
     PullFailure,
-    Resolution,
     Role,
     Secondary,
     Serving,
     Status,
     Trouble,
-    Unit,
     Uplink,
 )
 from agent.model import Verdict
-
-NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)
-NODE = "i-0123456789abcdef0"
-
-
-def unit(name: str, active: str = "active", **more: str) -> Unit:
-    return Unit(name=name, load=more.pop("load", "loaded"), active=active, sub="", **more)
-
-
-def units(**changed: Unit) -> dict[str, Unit]:
-    names = {"containerd": unit("containerd.service"), "kubelet": unit("kubelet.service"), **changed}
-    return {f"{name}.service": value for name, value in names.items()}
-
-
-GIB = 1 << 30
-HEALTHY_UPLINK = Uplink("eth0", True, True, 9001, ("10.0.0.100/24",), ("10.0.0.1",))
-HEALTHY = Evidence(
-    now=NOW,
-    uplink=HEALTHY_UPLINK,
-    clock_ahead=timedelta(seconds=0.2),
-    statuses={
-        "configure": Status("ok", ""),
-        "storage": Status("ok", "/var is on vol-1"),
-        "network": Status("ok", "2 ENIs"),
-    },
-    configured=Configured("ok", ""),
-    metadata=Metadata(NODE, "us-west-2a"),
-    role=Role(NOW + timedelta(hours=6)),
-    endpoint=Endpoint("api.demo.example", 443, "demo", NODE),
-    resolution=Resolution(("10.0.0.5",), 0.01, ("10.0.0.2",)),
-    connection="10.0.0.5",
-    tls="TLSv1.3",
-    identity=Identity(f"system:node:{NODE}", ("system:nodes", "system:authenticated")),
-    node=Node("True", "KubeletReady"),
-    units=units(),
-    failed_units=(),
-    proxy=Proxy(),
-    filesystems=(Filesystem("/var", 20 * GIB, 10 * GIB, 1000, 900),),
-    machine=Machine(4 * GIB, 3 * GIB, 32768, 200),
-    containerd_socket=True,
-    serving=Serving(present=True),
-    pull_failures=(),
-    secondaries=(),
-    kernel=KernelNews(),
-)
 
 
 def verdict(level: str) -> Verdict:
@@ -101,9 +51,44 @@ BROKEN = {
     ),
     "clock an hour ahead": ({"clock_ahead": timedelta(hours=1)}, "clock", "1 h ahead"),
     "clock an hour behind": ({"clock_ahead": timedelta(hours=-1)}, "clock", "1 h behind"),
+    "disk full at boot": (
+        {
+            "filesystems": (Filesystem("/var", GIB, 0, 1000, 900),),
+            "configured": Configured(
+                "failed", "cannot write /var/lib/node-agent/identity.json: No space left on device"
+            ),
+        },
+        "disk",
+        "/var has 0 of 1024 MiB free",
+    ),
     "disk full": ({"filesystems": (Filesystem("/var", GIB, 0, 1000, 900),)}, "disk", "/var has 0 of 1024 MiB free"),
     "inodes used up": ({"filesystems": (Filesystem("/var", GIB, GIB, 1000, 0),)}, "disk", "0 of 1000 inodes"),
     "containerd hangs": ({"containerd_socket": False}, "containerd", "nothing answers at its socket"),
+    "containerd without CRI": (
+        {
+            "units": units(
+                kubelet=unit(
+                    "kubelet.service",
+                    "activating",
+                    restarts="9",
+                    last_words='"command failed" err="failed to run Kubelet: validate service connection: validate CRI '
+                    'v1 runtime API for endpoint \\"unix:///run/containerd/containerd.sock\\": rpc error: '
+                    'code = Unimplemented desc = unknown service runtime.v1.RuntimeService"',
+                )
+            )
+        },
+        "containerd",
+        'unknown service runtime.v1.RuntimeService"; likely cause: its CRI plugin',
+    ),
+    "no credential provider": (
+        {
+            "units": units(
+                kubelet=unit("kubelet.service", "failed", last_words='"Failed to register CRI auth plugins" err="x"')
+            )
+        },
+        "kubelet",
+        "credential-providers",
+    ),
     "kubelet configuration, in the first attempt": (
         {"units": units(kubelet=unit("kubelet.service", "activating", last_words="failed to validate kubelet config"))},
         "kubelet",
@@ -119,7 +104,7 @@ BROKEN = {
         "kubelet",
         "kubelet refuses its configuration",
     ),
-    "no serving certificate": ({"serving": Serving(False, 600)}, "serving", "no serving certificate for 600 s"),
+    "no serving certificate": ({"serving": Serving(False, 600)}, "serving", "no serving certificate since it started"),
     "proxy refuses": ({"proxy": Proxy("10.0.0.9:3128", "ecr:443", 403)}, "proxy", "rules do not allow it"),
     "proxy wants credentials": ({"proxy": Proxy("10.0.0.9:3128", "ecr:443", 407)}, "proxy", "wants credentials"),
     "no proxy listens": ({"proxy": Trouble("refused", "10.0.0.9:3128 refused")}, "proxy", "no proxy listens"),
@@ -133,7 +118,6 @@ BROKEN = {
         "images",
         "settings.pki",
     ),
-    "no right to pull": ({"pull_failures": (PullFailure("r.example/x:1", "403 Forbidden"),)}, "images", "PullOnly"),
     "ENI degraded": (
         {"secondaries": (Secondary("eth1", "degraded", "no address"),)},
         "enis",
@@ -142,7 +126,7 @@ BROKEN = {
     "ENI without address": (
         {"secondaries": (Secondary("eth1", "metadata-pending", "no local-ipv4s", 120.0),)},
         "enis",
-        "eth1 metadata-pending: no local-ipv4s, for 120 s",
+        "eth1 metadata-pending: no local-ipv4s, for over a minute",
     ),
     "no IMDS": ({"metadata": Trouble("server", "IMDS cannot be reached", "see the route")}, "imds", "see the route"),
     "clock far behind": ({"clock_ahead": -timedelta(days=3, hours=2)}, "clock", "3 d 2 h behind"),
@@ -164,7 +148,8 @@ BROKEN = {
     "expired credentials": ({"role": Role(NOW - timedelta(minutes=1))}, "role", "expired at 2026-11-22T14:59:00Z"),
     "no kubeconfig": ({"endpoint": Trouble("server", "there is no kubeconfig")}, "dns", "there is no kubeconfig"),
     "endpoint does not resolve": ({"resolution": Trouble("name", "no such host")}, "dns", "enableDnsSupport"),
-    "DNS down": ({"resolution": Trouble("no-answer", "try again")}, "dns", "no DNS server answers"),
+    "DNS down": ({"resolution": Trouble("no-answer", "not within 2 s")}, "dns", "no DNS server answers"),
+    "DNS fails": ({"resolution": Trouble("failing", "try again")}, "dns", "SERVFAIL"),
     "TCP refused": ({"connection": Trouble("refused", "refused")}, "tcp", "no API server listens there"),
     "TCP dropped": ({"connection": Trouble("timeout", "no answer within 2 s")}, "tcp", "security group"),
     "no route": ({"connection": Trouble("unreachable", "unreachable")}, "tcp", "route table"),
@@ -174,6 +159,11 @@ BROKEN = {
     "clock behind": ({"tls": Trouble("not-yet-valid", "not yet valid")}, "tls", "clock is behind"),
     "MTU black hole": ({"tls": Trouble("timeout", "not done within 2 s")}, "tls", "MTU"),
     "no access entry": ({"identity": Trouble("unauthorized", "401")}, "authentication", "access entry"),
+    "no API server of EKS": (
+        {"identity": Trouble("absent", "404", "apply the CustomResourceDefinition")},
+        "authentication",
+        "take the endpoint",
+    ),
     "API 503": ({"identity": Trouble("server", "503")}, "authentication", "overloaded or failing"),
     "node name mismatch": ({"identity": Identity("system:node:other")}, "authentication", "the cluster sees"),
     "wrong access entry": ({"identity": Identity(f"system:node:{NODE}")}, "authentication", "system:nodes"),
@@ -206,6 +196,15 @@ BROKEN = {
     ),
     "not registered": ({"node": Trouble("missing", f"the cluster has no Node {NODE}")}, "node", "not registered"),
     "node forbidden": ({"node": Trouble("forbidden", "403")}, "node", "access entry"),
+    "not registered, and kubelet says why": (
+        {
+            "node": Trouble("missing", f"the cluster has no Node {NODE}"),
+            "units": units(kubelet=unit("kubelet.service", last_words="Unable to register node err=webhook denied")),
+        },
+        "node",
+        "kubelet last said: Unable to register node err=webhook denied",
+    ),
+    "never reported": ({"node": Node("Unknown")}, "node", "Ready is Unknown; likely cause: "),
     "no CNI": ({"node": Node("False", "KubeletNotReady", "cni plugin not initialized")}, "node", "no CNI"),
     "disk pressure": ({"node": Node("False", "KubeletHasDiskPressure", "full")}, "node", "KubeletHasDiskPressure"),
     "kubelet silent": ({"node": Node("Unknown", "NodeStatusUnknown")}, "node", "stopped reporting"),
@@ -252,6 +251,9 @@ def test_a_healthy_node_has_no_headline() -> None:
         ({"units": units(kubelet=unit("kubelet.service", restarts="5"))}, "kubelet", "5 restarts"),
         ({"statuses": {"storage": Status("degraded", "in memory")}}, "storage", "in memory"),
         ({"failed_units": ("fstrim.service",)}, "units", "fstrim.service"),
+        ({"failed_units": ("node-agent-packets@0a.service",)}, "units", "node-agent-packets@0a.service"),
+        ({"failed_units": ("node-agent-console.service",)}, "units", "node-agent-console.service"),
+        ({"proxy": Trouble("silent", "10.0.0.9:3128 takes connections")}, "proxy", "takes connections"),
         ({"statuses": {"storage": Status("ok", "")}}, "daemons", "none has reported"),
         (
             {"statuses": {"storage": Status("ok", ""), "network": Status("waiting", "no MAC")}},
@@ -266,6 +268,20 @@ def test_what_does_not_keep_a_node_out_is_a_warning(changes: dict[str, object], 
     assert found.status == "warn"
     assert words in found.evidence
     assert report.healthy
+
+
+def test_a_proxy_that_the_registry_is_not_reached_by_is_none_in_the_way() -> None:
+    report = examine(replace(HEALTHY, proxy=Proxy(target="api.ecr.example:443", bypassed=True), registry="10.0.0.6"))
+    assert report.healthy
+    found = {check.id: check.evidence for check in report.checks}
+    assert "no-proxy has api.ecr.example:443 reached without it" in found["proxy"]
+    assert "10.0.0.6" in found["images"]
+
+
+def test_a_headline_is_one_line() -> None:
+    report = examine(replace(HEALTHY, node=Node("False", "KubeletNotReady", "a\nSTOPPING=1")))
+    assert report.headline is not None
+    assert "a STOPPING=1" in report.headline.message
 
 
 def test_what_needs_a_failed_check_is_skipped_because_of_the_first() -> None:

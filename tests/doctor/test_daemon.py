@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from agent.doctor import daemon
-from agent.doctor.report import Report, as_json
+from agent.doctor.report import Check, Report, as_json
 from agent.host import status
 from world import imds, pki
 from world.listener import Listener, listen
 from world.metadata import Fault, Metadata
 
 NODE = "i-0123456789abcdef0"
+_NOBODY = 65534
 ROLE = "meta-data/iam/security-credentials/node-role"
 IDENTITY = {
     "accountId": "123456789012",
@@ -80,7 +82,8 @@ def metadata() -> Metadata:
     return Metadata(
         {
             "dynamic/instance-identity/document": json.dumps(IDENTITY),
-            "meta-data/services/domain": "amazonaws.com",
+            # The registry's name is asked of the machine's own resolver.
+            "meta-data/services/domain": "aws.invalid",
             ROLE: credentials(timedelta(hours=6)),
         }
     )
@@ -213,3 +216,68 @@ def test_a_wrong_key_in_the_user_data_is_named(root: Path, imds_url: str) -> Non
     headline = daemon.examine(root=root, imds_url=imds_url).headline
     assert headline is not None
     assert headline.message.startswith("settings.kubernetes.api-server: is missing")
+
+
+def write_proxy(root: Path, text: str) -> None:
+    path = root / "etc/network/proxy.env"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[str]:
+    """Give the URL of a proxy that takes connections and never answers."""
+    with contextlib.closing(listen("127.0.0.1")) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def found(report: Report, check: str) -> Check:
+    return next(each for each in report.checks if each.id == check)
+
+
+def test_a_proxy_is_not_asked_for_what_is_reached_without_it(root: Path, imds_url: str) -> None:
+    with silent() as url:
+        write_proxy(root, f"HTTPS_PROXY={url}\nNO_PROXY=.invalid\n")
+        report = daemon.examine(root=root, imds_url=imds_url)
+    assert found(report, "proxy").status == "ok"
+    assert "api.ecr.us-west-2.aws.invalid:443 reached without it" in found(report, "proxy").evidence
+
+
+def test_a_proxy_that_is_silent_does_not_reach_the_registry(root: Path, imds_url: str) -> None:
+    with silent() as url:
+        write_proxy(root, f"HTTPS_PROXY={url}\n")
+        report = daemon.examine(root=root, imds_url=imds_url)
+    assert found(report, "proxy").status == "warn"
+    assert "takes connections" in found(report, "proxy").evidence
+
+
+def test_what_is_no_url_of_a_proxy(root: Path, imds_url: str) -> None:
+    write_proxy(root, "HTTPS_PROXY=http://10.0.0.1:port\n")
+    assert "no URL of a proxy" in found(daemon.examine(root=root, imds_url=imds_url), "proxy").cause
+
+
+def test_an_api_server_of_another_kind(root: Path, imds_url: str, api: Api) -> None:
+    api.status = 404
+    headline = daemon.examine(root=root, imds_url=imds_url).headline
+    assert headline is not None
+    assert headline.id == "authentication"
+    assert "CustomResourceDefinition" not in headline.action
+
+
+@pytest.fixture
+def forbidden(root: Path) -> Iterator[Path]:
+    """Give a tree that may not be read, as to a user without rights."""
+    before = os.geteuid()
+    root.chmod(0)
+    if before == 0:
+        os.seteuid(_NOBODY)
+    yield root
+    os.seteuid(before)
+    root.chmod(0o700)
+
+
+def test_files_that_may_not_be_read_are_said_and_cost_no_more(forbidden: Path, imds_url: str) -> None:
+    report = daemon.examine(root=forbidden, imds_url=imds_url)
+    assert found(report, "imds").status == "ok"
+    assert found(report, "proxy").evidence.startswith("cannot read ")
+    assert found(report, "proxy").action == "run it as root"

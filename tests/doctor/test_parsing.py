@@ -76,6 +76,14 @@ def test_a_node_tells_its_ready_condition_and_taints() -> None:
     assert parsing.node(body) == Node("False", "KubeletNotReady", "no CNI", ("node.kubernetes.io/not-ready",))
 
 
+@pytest.mark.parametrize(
+    ("said", "created"),
+    [("2026-11-22T15:00:00Z", datetime(2026, 11, 22, 15, 0, tzinfo=UTC)), ("2026-11-22T15:00:00", None), (None, None)],
+)
+def test_a_node_tells_when_it_was_registered(said: object, created: datetime | None) -> None:
+    assert parsing.node({"metadata": {"creationTimestamp": said}}).created == created
+
+
 def test_a_node_that_has_never_reported_is_not_known_to_be_ready() -> None:
     assert parsing.node({}) == Node("Unknown")
 
@@ -95,6 +103,13 @@ def test_a_unit_is_as_systemd_shows_it() -> None:
     )
 
 
+def test_a_unit_that_runs_tells_for_how_long() -> None:
+    shown = {"ActiveState": "active", "ActiveEnterTimestampMonotonic": "40000000"}
+    assert parsing.unit("kubelet.service", shown, uptime=100.0).active_for == 60.0
+    assert parsing.unit("kubelet.service", {**shown, "ActiveState": "failed"}, uptime=100.0).active_for is None
+    assert parsing.unit("kubelet.service", {"ActiveState": "active"}, uptime=100.0).active_for is None
+
+
 @given(st.dictionaries(st.sampled_from(["state", "message", "verdicts", "spec", "status"]), JSON))
 def test_any_json_object_gives_a_value(body: dict[str, object]) -> None:
     again = json.loads(json.dumps(body))
@@ -111,17 +126,21 @@ KUBELET = [
 
 
 def test_the_last_words_are_the_newest_complaint() -> None:
-    assert parsing.last_words(KUBELET, 100) == '"command failed" err="bad flag"'
-    assert parsing.last_words(KUBELET[:1], 100).endswith("starting")
-    assert parsing.last_words(KUBELET, 10) == '"command f'
-    assert parsing.last_words([], 10) == ""
+    assert parsing.last_words(KUBELET) == '"command failed" err="bad flag"'
+    assert parsing.last_words(KUBELET[:1]).endswith("starting")
+    assert parsing.last_words([]) == ""
+
+
+def test_of_a_unit_that_runs_only_complaints_count() -> None:
+    assert parsing.last_words(KUBELET, running=True) == '"command failed" err="bad flag"'
+    assert parsing.last_words(KUBELET[:1], running=True) == ""
 
 
 def test_a_units_own_words_count_before_systemds() -> None:
     own = "2026-11-22T15:00:00.000000+0000 host containerd[7]: containerd: failed to load TOML: a.toml: (1, 2): bad"
     systemd = "2026-11-22T15:00:00.000001+0000 host systemd[1]: Failed to start containerd.service."
-    assert parsing.last_words([own, systemd], 100) == "containerd: failed to load TOML: a.toml: (1, 2): bad"
-    assert parsing.last_words([systemd], 100) == "Failed to start containerd.service."
+    assert parsing.last_words([own, systemd]) == "containerd: failed to load TOML: a.toml: (1, 2): bad"
+    assert parsing.last_words([systemd]) == "Failed to start containerd.service."
 
 
 ETH0 = {
@@ -150,9 +169,20 @@ def test_without_a_route_the_uplink_is_the_first_interface() -> None:
 
 
 def test_a_gateway_that_was_asked_in_vain_is_silent() -> None:
-    seen = parsing.uplink([ETH0], [DEFAULT], [{"dst": "10.0.0.1", "state": ["FAILED"]}])
+    seen = parsing.uplink([ETH0], [DEFAULT], [{"dst": "10.0.0.1", "dev": "eth0", "state": ["FAILED"]}])
     assert isinstance(seen, Uplink)
     assert seen.silent == ("10.0.0.1",)
+
+
+def test_a_gateway_that_is_silent_behind_another_interface_is_not() -> None:
+    """Secondary ENIs of the same subnet have the same gateway."""
+    neighbours = [
+        {"dst": "10.0.0.1", "dev": "eth0", "state": ["REACHABLE"]},
+        {"dst": "10.0.0.1", "dev": "eth1", "state": ["FAILED"]},
+    ]
+    seen = parsing.uplink([ETH0], [DEFAULT], neighbours)
+    assert isinstance(seen, Uplink)
+    assert seen.silent == ()
 
 
 def test_a_host_without_interfaces() -> None:
@@ -194,6 +224,7 @@ def test_a_pull_that_succeeded_has_not_failed() -> None:
     assert parsing.pull_failures([BEGINS, ENDS]) == ()
     assert parsing.pull_failures([BEGINS, FAILS, BEGINS, ENDS]) == ()
     assert parsing.pull_failures([BEGINS, FAILS, FAILS, BEGINS]) == (PullFailure("r.example/app:1", "i/o timeout"),)
+    assert parsing.pull_failures([BEGINS, FAILS.replace("i/o timeout", "context canceled")]) == ()
     other = FAILS.replace("app:1", "app:2")
     assert [each.image for each in parsing.pull_failures([other, FAILS, ENDS])] == ["r.example/app:2"]
 

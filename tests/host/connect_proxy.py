@@ -49,14 +49,23 @@ def _accept(listening: socket.socket, proxy: ConnectProxy, context: ssl.SSLConte
             return
         bare.settimeout(10)
         with contextlib.suppress(OSError), _client(bare, context) as client:
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(4096)
+            head = read_head(client)
             proxy.heads.append(head.decode())
             client.sendall(proxy.says)
             if b" 200 " in proxy.says:
                 with socket.create_connection(proxy.leads_to, 10) as server:
                     _relay(client, server)
+
+
+def read_head(client: socket.socket) -> bytes:
+    """Read to the end of a request's head; ConnectionError where the client goes before."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = client.recv(1 << 16)
+        if not piece:
+            raise ConnectionError("the client went")
+        head += piece
+    return head
 
 
 def _client(bare: socket.socket, context: ssl.SSLContext | None) -> socket.socket:

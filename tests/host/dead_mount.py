@@ -9,12 +9,15 @@ import os
 import signal
 import struct
 import sys
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
+from agent.host import commands, relay
 from agent.host.gather import Gatherer
-from agent.outputs import Commands, File, Outcome, Output, Tree
+from agent.host.relay import Patience
+from agent.outputs import Commands, Event, File, Outcome, Output, PerItem, Status, Tree
 
 _INIT = 26
 
@@ -38,6 +41,13 @@ def serve(device: int) -> NoReturn:
             os.write(device, struct.pack("<IiQ", 16 + len(body), 0, unique) + body)
 
 
+def show(gathered: Generator[Event, None, None]) -> None:
+    with closing(gathered) as events:
+        for event in events:
+            if isinstance(event, Outcome):
+                print(json.dumps([event.path, event.status, event.left_behind, event.error]), flush=True)
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     dead, log, scratch = folder / "dead", folder / "log", folder / "scratch"
@@ -52,15 +62,16 @@ def main() -> None:
     os.close(device)
     outputs = [
         Output("System", "df", Commands((("df",),), timeout=1)),
+        Output("System", "listing", PerItem("each", Commands((("df",),), timeout=1), lambda _: [])),
         Output("System", "file", File((f"{dead}/a",)), seconds=1),
         Output("System", "tree/", Tree(str(log))),
     ]
+    patience = Patience(silence=1, total=60)
+    blank = Outcome("silent", "df", Status.FAILED)
+    show(relay.gather(lambda _: print(commands.run(["df"], timeout=60)), blank, patience))
     gatherer = Gatherer(scratch, metadata=lambda _: None)
     for output in outputs:
-        with closing(gatherer.gather(output, limit=1 << 20, seconds=60)) as events:
-            for event in events:
-                if isinstance(event, Outcome):
-                    print(json.dumps([event.path, event.status, event.left_behind, event.error]), flush=True)
+        show(gatherer.gather(output, limit=1 << 20, seconds=60))
     os.kill(server, signal.SIGKILL)
 
 

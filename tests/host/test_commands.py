@@ -34,6 +34,11 @@ def test_a_time_out_ends_the_command_with_its_children_and_keeps_what_it_said(tm
     assert commands.run(["sh", "-c", f"sleep 2.5; test ! -e {alive}"], timeout=60).ok
 
 
+def test_a_command_that_closes_its_output_and_goes_on_has_no_more_time_either() -> None:
+    finished = commands.run(["sh", "-c", "echo first; exec >&- 2>&-; sleep 60"], timeout=0.5)
+    assert (finished.timed_out, finished.text, finished.status) == (True, "first\n", None)
+
+
 def test_output_is_cut_at_its_limit() -> None:
     finished = commands.run(["yes"], timeout=60, limit=1000)
     assert finished.truncated

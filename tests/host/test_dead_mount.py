@@ -17,5 +17,8 @@ def test_what_blocks_in_the_kernel_costs_only_itself_and_is_counted(tmp_path: Pa
     rows = {path: (status, behind, error) for path, status, behind, error in map(json.loads, ended.stdout.splitlines())}
     assert rows["df"][:2] == ("timeout", 1)
     assert rows["file"][:2] == ("timeout", 1)
-    assert all("blocked in the kernel" in rows[path][2] for path in ("df", "file"))
+    assert all("blocked in the kernel" in rows[path][2] for path in ("df", "file", "silent", "listing"))
+    # What the child was at when nothing more was heard of it, and what only lists.
+    assert rows["silent"][:2] == ("timeout", 1)
+    assert rows["listing"][:2] == ("timeout", 1)
     assert rows["tree/fine.log"][:2] == ("ok", 0)

@@ -98,13 +98,25 @@ def test_text_that_is_not_utf8_is_still_text(tmp_path: Path) -> None:
 
 def test_a_large_file_is_copied_whole_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"x" * 3_000_000)
-    files.copy_file(tmp_path / "source", tmp_path / "new/target", mode=0o640)
+    ticks: list[int] = []
+    files.copy_file(tmp_path / "source", tmp_path / "new/target", mode=0o640, tick=lambda: ticks.append(1))
+    assert ticks
     assert (tmp_path / "new/target").read_bytes() == b"x" * 3_000_000
     assert (tmp_path / "new/target").stat().st_mode & 0o777 == 0o640
     with pytest.raises(FailedError, match="cannot write"):
-        files.copy_file(tmp_path / "none", tmp_path / "new/target", mode=0o640)
+        files.copy_file(tmp_path / "none", tmp_path / "new/target", mode=0o640, tick=ticks.clear)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["target"]
     assert files.free_bytes(tmp_path) > 0
+
+
+def test_a_copy_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "source").write_bytes(b"x" * 3_000_000)
+    with pytest.raises(KeyboardInterrupt):
+        files.copy_file(tmp_path / "source", tmp_path / "new/target", mode=0o640, tick=stop)
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_a_tree_goes_with_all_that_is_in_it(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ class Sent:
     def send(self, data: bytes | memoryview) -> None:
         self.content += data
 
+    def alive(self) -> None:
+        self.content += b""
+
     def close(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
 

@@ -167,6 +167,48 @@ def test_a_tree_is_read_without_its_links_and_special_files(root: Path) -> None:
     assert found[f"{base}/container/1.log"][0].source.endswith("/container/1.log")
 
 
+def rotten(kind: str) -> bytes:
+    """Return a packed log as a disk or a power loss leaves it."""
+    good = gzip.compress(os.urandom(200_000).hex().encode())
+    half = len(good) // 2
+    broken = {"middle": good[:1000] + bytes(200) + good[1200:], "zeros": good[:half] + bytes(half)}
+    return {**broken, "short": good[:half], "garbage": good[:10] + b"\xff" * 100, "none": b"no gzip", "": b""}[kind]
+
+
+@pytest.mark.parametrize("kind", ["middle", "zeros", "short", "garbage", "none", ""])
+def test_a_rotten_log_costs_only_itself(root: Path, kind: str) -> None:
+    folder = root / "var/log/x"
+    folder.mkdir()
+    (folder / "a.log").write_text("first\n")
+    (folder / "b.log.gz").write_bytes(rotten(kind))
+    (folder / "c.log").write_text("third\n")
+    found = take(root, Tree("/var/log/x"), keep=Keep.TAIL)
+    statuses = {path: outcome.status for path, (outcome, _) in found.items()}
+    assert statuses == {"out/a.log": "ok", "out/b.log": "failed" if kind else "empty", "out/c.log": "ok"}
+    assert found["out/b.log"][0].error.startswith("not a whole gzip file: " if kind else "")
+
+
+def test_what_is_unpacked_takes_nobodys_name(root: Path) -> None:
+    folder = root / "var/log/x"
+    (folder / "d.log").mkdir(parents=True)
+    for name in ("a.log", "b.log.unpacked", "b.log"):
+        (folder / name).write_text(name)
+    for name in ("a.log.gz", "a.log.unpacked.gz", "b.log.gz", "c.log.gz", "d.log.gz"):
+        (folder / name).write_bytes(gzip.compress(name.encode()))
+    found = take(root, Tree("/var/log/x"))
+    assert {path.removeprefix("out/"): content.decode() for path, (_, content) in found.items()} == {
+        "a.log": "a.log",
+        "a.log.unpacked": "a.log.gz",
+        "a.log.unpacked.unpacked": "a.log.unpacked.gz",
+        "b.log": "b.log",
+        "b.log.unpacked": "b.log.unpacked",
+        "b.log.unpacked.unpacked": "b.log.gz",
+        "c.log": "c.log.gz",
+        "d.log.unpacked": "d.log.gz",
+    }
+    assert found["out/a.log.unpacked"][0].source == "/var/log/x/a.log.gz"
+
+
 def test_a_tree_that_is_not_there(root: Path) -> None:
     assert take(root, Tree("/var/log/pods/none*"))["out/none*/"][0].status is Status.ABSENT
     assert take(root, Tree("/var/log/none"))["out/"][0].status is Status.ABSENT
@@ -379,3 +421,11 @@ def test_a_device_that_is_no_nvme_controller(root: Path) -> None:
 
 def test_what_is_withheld_says_why(root: Path) -> None:
     assert one(root, Withheld("because"))[0].error == "because"
+
+
+def test_each_command_has_its_own_time_to_be_silent(root: Path) -> None:
+    """One command's time is up after a second; the child may be silent for 6 s."""
+    source = Commands((*(("sleep", "60"),) * 7, ("echo", "healthy")), timeout=1.0)
+    outcome, content = one(root, source)
+    assert (outcome.status, content) == (Status.TIMEOUT, b"healthy\n")
+    assert "did not end within 1 s" in outcome.error

@@ -1,11 +1,14 @@
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from agent.errors import FailedError
 from agent.host import kernel
+from world import namespaces
+from world.processes import run
 
 
 def test_the_machine_is_counted() -> None:
@@ -52,3 +55,24 @@ def test_a_slash_in_a_key_stands_for_a_dot_of_a_name(tmp_path: Path) -> None:
     key = "net.ipv4.conf.eth1/100.rp_filter"
     assert kernel.apply_sysctls({key: "2"}, folder=tmp_path) == {key}
     assert kernel.read_sysctls([key, "net.ipv4.conf.gone.rp_filter"], folder=tmp_path) == {key: "2"}
+
+
+@pytest.mark.netns
+def test_a_link_may_go_while_its_sysctls_are_read() -> None:
+    """Now and then it goes between the opening and the reading; of so many links one does so nearly always."""
+    name = f"natest-{os.getpid()}"
+    lines = ["link add name other type veth peer name far", "link del dev other"] * 100
+    coming_and_going = threading.Thread(
+        target=lambda: run(["ip", "-n", name, "-batch", "-"], stdin="\n".join(lines) + "\n")
+    )
+    key, found = "net.ipv4.conf.other.rp_filter", set()
+    namespaces.make(name)
+    try:
+        with namespaces.entered(name):
+            coming_and_going.start()
+            while coming_and_going.is_alive():
+                found.add(kernel.read_sysctls([key]).get(key))
+            coming_and_going.join()
+    finally:
+        namespaces.delete(name)
+    assert found > {None}, "it was there and not there"

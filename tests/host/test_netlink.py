@@ -1,8 +1,10 @@
 """A real kernel's links, addresses, routes and rules, in a namespace with veths."""
 
+import contextlib
 import json
 import os
 import select
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent.errors import TemporaryError
 from agent.host.netlink import Netlink, News
 from agent.rtnl import (
     MAIN_TABLE,
@@ -250,3 +253,52 @@ def test_more_news_than_the_socket_holds_is_news(kernel: Netlink) -> None:
             kernel.apply([SetMtu(index, 1400 + number % 2)])
         assert news.drain()
         assert not news.drain()
+
+
+class Interrupted(socket.socket):
+    """A socket whose dumps are interrupted: after the first part of one a link comes or goes."""
+
+    left = 0
+
+    def recv_into(self, *words: Any, **more: Any) -> int:
+        size = super().recv_into(*words, **more)
+        if self.left and size > 1 << 12:  # no answer but a dump's in parts is as long
+            self.left -= 1
+            run(["ip", "link", *("add name other type veth" if self.left % 2 else "delete dev other").split()])
+        return size
+
+
+@pytest.fixture
+def many(name: str) -> set[str]:
+    """More links than the kernel tells of in one part."""
+    lines = "\n".join(f"link add name a{number} type veth peer name b{number}" for number in range(60)) + "\n"
+    run(["ip", "-n", name, "-batch", "-"], stdin=lines)
+    return {"lo", "eth1", "far1", *(f"{side}{number}" for side in "ab" for number in range(60))}
+
+
+@contextlib.contextmanager
+def interrupting(times: int) -> Iterator[tuple[Netlink, Interrupted]]:
+    made: list[Interrupted] = []
+
+    def connect(*words: int) -> Interrupted:
+        made.append(Interrupted(*words))
+        return made[0]
+
+    with Netlink(connect) as kernel:
+        made[0].left = times
+        yield kernel, made[0]
+
+
+def test_a_dump_that_is_interrupted_is_begun_anew(many: set[str]) -> None:
+    with interrupting(4) as (kernel, opened):
+        found = [link.name for link in kernel.links()]
+        assert opened.left == 0
+    assert sorted(found) == sorted(many), "each of them once"
+
+
+def test_dumps_that_are_interrupted_again_and_again_are_an_error(many: set[str]) -> None:
+    with interrupting(1 << 30) as (kernel, opened):
+        with pytest.raises(TemporaryError, match="changed while they were read"):
+            kernel.links()
+        opened.left = 0
+        assert {link.name for link in kernel.links()} >= many

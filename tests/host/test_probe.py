@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from agent import proxies
 from agent.host import probe
 from agent.host.pool import Pool
 from agent.host.probe import ProbeError
@@ -248,28 +249,44 @@ def proxying(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
 @pytest.mark.parametrize("status", [200, 403, 407])
 def test_the_answer_of_a_proxy_is_its_status(status: int) -> None:
     with proxying(f"HTTP/1.1 {status} So\r\n\r\n".encode()) as (address, heard):
-        assert probe.through_proxy(f"http://{address}", "ecr.example:443") == (address, status)
+        assert probe.through_proxy(proxies.read(address), "ecr.example:443") == (address, status)
     assert heard[0].startswith(b"CONNECT ecr.example:443 HTTP/1.1\r\nHost: ecr.example:443\r\n")
 
 
 def test_a_proxy_is_given_its_credentials_and_nobody_else_is() -> None:
     with proxying(b"HTTP/1.1 200 OK\r\n\r\n") as (address, heard):
-        named, _ = probe.through_proxy(f"http://user:p%40ss@{address}", "ecr.example:443")
+        named, _ = probe.through_proxy(proxies.read(f"user:p%40ss@{address}"), "ecr.example:443")
     assert named == address
     assert b"Proxy-Authorization: Basic dXNlcjpwQHNz" in heard[0]
 
 
 def test_what_is_no_proxy_is_said_so() -> None:
     with proxying(b"SSH-2.0-x\r\n") as (address, _), pytest.raises(ProbeError) as caught:
-        probe.through_proxy(f"http://{address}", "ecr.example:443")
+        probe.through_proxy(proxies.read(address), "ecr.example:443")
     assert caught.value.kind == "protocol"
 
 
 @pytest.mark.parametrize(
     ("url", "kind"),
-    [("http://127.0.0.1:1", "refused"), ("http://proxy.invalid:3128", "name"), ("http://10.0.0.1:port", "settings")],
+    [("http://127.0.0.1:1", "refused"), ("http://proxy.invalid:3128", "name")],
 )
 def test_a_proxy_that_cannot_be_asked(url: str, kind: str) -> None:
     with pytest.raises(ProbeError) as caught:
-        probe.through_proxy(url, "ecr.example:443")
+        probe.through_proxy(proxies.read(url), "ecr.example:443")
     assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_takes_connections_and_is_silent_was_reached(scheme: str) -> None:
+    with contextlib.closing(listen("127.0.0.1")) as listening:
+        proxy = proxies.read(f"{scheme}://127.0.0.1:{listening.getsockname()[1]}")
+        with pytest.raises(ProbeError) as caught:
+            probe.through_proxy(proxy, "ecr.example:443", seconds=0.2)
+    assert caught.value.kind == "silent"
+    assert "does not answer CONNECT ecr.example:443 within 0.2 s" in caught.value.message
+
+
+def test_a_proxy_that_hangs_up_is_none() -> None:
+    with proxying(b"") as (address, _), pytest.raises(ProbeError) as caught:
+        probe.through_proxy(proxies.read(address), "ecr.example:443")
+    assert caught.value.kind == "protocol"

@@ -45,6 +45,18 @@ def test_a_child_that_blocks_costs_its_output_only() -> None:
     assert "blocks" in lost.error
 
 
+def test_a_child_that_says_that_it_is_alive_is_waited_for() -> None:
+    def work(sender: Sender) -> None:
+        for _ in range(8):
+            threading.Event().wait(0.25)
+            sender.alive()
+        one_file(sender)
+
+    *_, outcome = gather(work, Patience(silence=1, total=60))
+    assert isinstance(outcome, Outcome)
+    assert outcome.status is Status.OK
+
+
 def test_what_came_before_the_end_of_the_time_is_kept() -> None:
     def work(sender: Sender) -> None:
         sender.open(Opened("b", "/b", 1.0))

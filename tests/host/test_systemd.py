@@ -45,6 +45,14 @@ def test_the_service_manager_is_told_what_is_new(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("environment")
+def test_words_of_others_make_no_assignment_of_their_own(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(os.environ.setdefault("NOTIFY_SOCKET", str(tmp_path / "notify")))
+        systemd.notify("READY=1", "STATUS=kubelet said\nSTOPPING=1")
+        assert manager.recv(1000) == b"READY=1\nSTATUS=kubelet said STOPPING=1"
+
+
+@pytest.mark.usefixtures("environment")
 def test_without_a_service_manager_nothing_is_sent() -> None:
     os.environ.pop("NOTIFY_SOCKET", None)
     systemd.notify("READY=1")

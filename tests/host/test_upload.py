@@ -12,6 +12,7 @@ from agent.errors import AgentError, FailedError, TemporaryError
 from agent.host.https import Response
 from agent.host.upload import Pace, Parcel, Target, Uploader
 from agent.proxies import Proxy
+from world import namespaces
 
 NOWHERE = ("127.0.0.1", 0)
 BODY = bytes(range(256)) * 20_000
@@ -111,6 +112,24 @@ def test_nobody_listens(tmp_path: Path) -> None:
         free.close()
         with pytest.raises(TemporaryError, match="Connection refused"):
             put(Server(port, server.authority), tmp_path / "bundle")
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
+def test_a_host_without_a_route_may_be_reached_later(tmp_path: Path, host: str) -> None:
+    name = f"natest-{os.getpid()}-bare"
+    with contextlib.ExitStack() as undo, serving(tmp_path, say(b"")) as server:
+        undo.callback(namespaces.delete, name)
+        namespaces.make(name)
+        with namespaces.entered(name), pytest.raises(TemporaryError, match=r"cannot connect to .*: Network is unreach"):
+            put(server, tmp_path / "bundle", host=host)
+
+
+def test_a_file_that_is_gone_is_said(tmp_path: Path) -> None:
+    with serving(tmp_path, say(respond("200 OK"))) as server:
+        target, uploader = Target(HOST, server.port, "/k"), Uploader(ca_bundle=server.authority)
+        with pytest.raises(FailedError, match="cannot read bundle"):
+            uploader.send(target, Parcel(tmp_path / "bundle"), check_peer=ignore)
 
 
 def test_a_missing_ca_bundle_may_come_yet(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from host.connect_proxy import read_head
+
 from world import pki
 
 HOST = "localhost"
@@ -54,7 +56,10 @@ def read_body(link: ssl.SSLSocket, head: str, rest: bytes) -> bytes:
         link.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = bytearray(rest)
     while len(body) < length:
-        body += link.recv(1 << 16)
+        piece = link.recv(1 << 16)
+        if not piece:
+            raise ConnectionError("the client went")
+        body += piece
     return bytes(body)
 
 
@@ -86,9 +91,6 @@ def _accept(listening: socket.socket, server: Server, answer: Answer) -> None:
             return
         bare.settimeout(10)
         with contextlib.suppress(OSError), server.context.wrap_socket(bare, server_side=True) as link:
-            received = b""
-            while b"\r\n\r\n" not in received:
-                received += link.recv(1 << 16)
-            head, _, rest = received.partition(b"\r\n\r\n")
+            head, _, rest = read_head(link).partition(b"\r\n\r\n")
             server.heads.append(head.decode())
             server.bodies.append(answer(link, head.decode(), rest))

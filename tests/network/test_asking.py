@@ -146,3 +146,15 @@ def test_a_link_of_which_imds_does_not_tell_has_the_listing_asked_for() -> None:
     stranger = replace(UP, index=9, mac="02:00:00:00:00:99")
     asker.meet(node, node, [ETH0, UP, stranger], 1.0)
     assert LISTING in asker.schedule.due(1.0)
+
+
+def test_of_an_eni_that_is_no_more_nothing_is_kept() -> None:
+    imds = Imds()
+    asker = asker_of(imds, in_haste=False)
+    node = read(asker, listed(asker), SECONDARY_MAC, 0.0)
+    assert (SECONDARY_MAC in asker.full, SECONDARY_MAC in asker.schedule.turns) == (True, True)
+    read(asker, node, SECONDARY_MAC, DETAILS - 1.0)
+    assert SECONDARY_MAC in asker.details
+    left = replace(node, records={PRIMARY_MAC: node.records[PRIMARY_MAC]})
+    asker.meet(node, left, [ETH0], DETAILS)
+    assert not {*asker.full, *asker.details, *asker.schedule.turns} & {SECONDARY_MAC}

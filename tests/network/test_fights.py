@@ -1,6 +1,6 @@
 """An object that is changed back again and again is repaired seldom, until it is left alone."""
 
-from agent.network.fights import PAUSE, PEACE, Fights
+from agent.network.fights import PAUSE, PEACE, REPAIRS, Fights
 
 
 def repaired(*times: float, what: object = "put") -> Fights:
@@ -35,3 +35,11 @@ def test_to_do_and_undo_something_is_no_fight() -> None:
     for now in range(8):
         fights = fights.noted({"rule": "add" if now % 2 else "remove"}, float(now))
     assert not fights.fought
+
+
+def test_a_sysctl_that_is_found_wrong_by_every_look_is_fought_over() -> None:
+    fights, sysctl = Fights(), "net.ipv6.conf.eth1.accept_ra"
+    for look in range(REPAIRS):
+        assert not fights.fought
+        fights = fights.noted({sysctl: "0"}, 5.2 * look)
+    assert fights.fought == {sysctl}

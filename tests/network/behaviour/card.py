@@ -11,6 +11,7 @@ MACS = "meta-data/network/interfaces/macs"
 FALLBACK = "unreachable default metric 4278198272"
 GATEWAY6 = "fe80:ec2::1"
 MAIN = 254
+ACCOUNT = "123456789012"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class Card:
     prefixes4: int = 0
     prefixes6: int = 0
     secondaries: int = 0
+    owner: str = ACCOUNT
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it is for the node or its pods: one for EFA only has no address, one of others is a service's."""
+        return (self.ipv4 or self.ipv6) and self.owner == ACCOUNT
 
     @property
     def place(self) -> int:
@@ -102,7 +109,7 @@ class Card:
             "local-ipv4s": "\n".join([self.address4, *self.spare]) if self.ipv4 else "",
             "mac": self.mac,
             "network-card": "" if self.network_card is None else str(self.network_card),
-            "owner-id": "123456789012",
+            "owner-id": self.owner,
             "security-group-ids": "sg-0123456789abcdef0",
             "subnet-id": f"subnet-{self.place:017x}",
             "subnet-ipv4-cidr-block": str(self.subnet4) if self.ipv4 else "",
@@ -115,6 +122,8 @@ class Card:
 
     def addresses(self) -> set[str]:
         """Return the global addresses of the link."""
+        if not self.is_used:
+            return set()
         return {*([f"{self.address4}/32"] if self.ipv4 else []), *([f"{self.address6}/128"] if self.ipv6 else [])}
 
     def routes(self, name: str, protocol: int) -> set[str]:
@@ -122,6 +131,8 @@ class Card:
         return {f"{route} proto {protocol}" for route in self._routes(name)}
 
     def _routes(self, name: str) -> Iterator[str]:
+        if not self.is_used:
+            return
         for prefix in self.delegated:
             yield f"{_family(prefix)} table {MAIN} unreachable {prefix}" + _metric6(prefix)
         if self.number == 0:
@@ -137,7 +148,7 @@ class Card:
 
     def rules(self) -> set[str]:
         """Return the rules that lead to the ENI and from it; the primary has no `from` rules."""
-        pods = [*self.delegated, *(f"{address}/32" for address in self.spare)]
+        pods = [*self.delegated, *(f"{address}/32" for address in self.spare)] if self.is_used else []
         own = {f"{_family(pod)} 512: to {pod} table {MAIN} proto 2" for pod in pods}
         if self.number == 0:
             return own

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +168,11 @@ class Ground:
             _within(seconds, lambda: self.of(card, name) == wanted(card, name))
         self.assert_complete(card, name)
 
-    def assert_complete(self, card: Card, name: str | None = None) -> None:
-        assert (found := self.of(card, name)) == (expected := wanted(card, name)), difference(found, expected)
+    def assert_complete(self, card: Card, name: str | None = None, besides: Collection[str] = ()) -> None:
+        """Assert that the kernel has exactly what it must have of an ENI, and maybe these lines of others."""
+        there = self.of(card, name).items()
+        found = {kind: [line for line in lines if line not in besides] for kind, lines in there}
+        assert found == (expected := wanted(card, name)), difference(found, expected)
 
     def wait_until_gone(self, card: Card, seconds: float = WITHIN) -> None:
         """Wait until nothing of an ENI is left in the kernel, nor in what is published."""
@@ -192,9 +195,12 @@ class Ground:
 
 
 class Daemon:
-    """The resident daemon in a process of its own, and what it tells the service manager."""
+    """The resident daemon in a process of its own, and what it tells the service manager.
 
-    def __init__(self, ground: Ground) -> None:
+    `before` are the words of a command that runs it.
+    """
+
+    def __init__(self, ground: Ground, before: Sequence[str] = ()) -> None:
         self._ground = ground
         self._address = ground.root / f"notify-{next(NUMBERS)}"
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -202,7 +208,16 @@ class Daemon:
         self._heard: list[str] = []
         self._hearing = threading.Thread(target=self._hear, daemon=True)
         self._hearing.start()
-        command = [*CAP_NET_ADMIN, sys.executable, "-c", SCRIPT, ground.url, str(ground.state), str(ground.root)]
+        command = [
+            *before,
+            *CAP_NET_ADMIN,
+            sys.executable,
+            "-c",
+            SCRIPT,
+            ground.url,
+            str(ground.state),
+            str(ground.root),
+        ]
         with namespaces.entered(ground.name):
             self._process = subprocess.Popen(command, env={"NOTIFY_SOCKET": str(self._address)})
 
@@ -303,9 +318,9 @@ def ground(root: Path, *cards: Card) -> Iterator[Ground]:
 
 
 @contextlib.contextmanager
-def running(made: Ground) -> Iterator[Daemon]:
+def running(made: Ground, before: Sequence[str] = ()) -> Iterator[Daemon]:
     """Give the resident daemon, ready."""
-    started = Daemon(made)
+    started = Daemon(made, before)
     try:
         started.wait_ready()
         yield started

@@ -85,6 +85,7 @@ def test_a_device_number_of_zero_is_none_yet(node: Ground, late: Card) -> None:
     assert node.entry(late)["state"] == "metadata-pending"
     assert "device number" in node.entry(late)["reason"]
     assert [rule for rule in kernel.rules(node.name) if f" 10.{late.place}." in rule] == []
+    assert "UP" in kernel.link(node.name, f"eth{late.place}")["flags"], "that it is a secondary is enough for that"
     node.metadata.set(key(late, "device-number"), str(late.number))
     node.wait_for(late)
 

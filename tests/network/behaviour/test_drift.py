@@ -11,6 +11,7 @@ from network.behaviour.ground import PROTOCOL, Daemon, Ground, ground, running
 
 pytestmark = pytest.mark.netns
 
+FOR_EVER = 0xFFFFFFFF
 Damage = Callable[[Card, str], Sequence[str]]
 DAMAGE: dict[str, Damage] = {
     "the rule of its address is deleted": lambda card, _: [
@@ -66,6 +67,11 @@ DAMAGE: dict[str, Damage] = {
     "its names are taken away": lambda card, name: [
         f"link property del dev {name} altname {altname}" for altname in sorted(card.altnames)
     ],
+    "DHCP brings an address of its subnet and a way out": lambda card, name: [
+        f"address add {card.address4}/20 dev {name} valid_lft 3600 preferred_lft 3600",
+        f"address add 10.{card.place}.0.200/20 dev {name} valid_lft 3600 preferred_lft 3600",
+        f"route add default via {card.gateway4} dev {name} proto dhcp metric 2048",
+    ],
     "all of it at once": lambda card, name: [
         f"rule del priority 32765 from {card.address4}",
         f"rule add priority 32765 from {card.address4} lookup 1999",
@@ -87,6 +93,20 @@ def test_damage_is_repaired(node: Ground, resident: Daemon, card: Card, damage: 
     assert "UP" in link["flags"]
     assert card.altnames <= set(link["altnames"])
     node.assert_complete(STEADY)
+
+
+@pytest.mark.usefixtures("resident")
+def test_an_address_that_a_lease_would_end_is_made_to_last(node: Ground, card: Card) -> None:
+    """DHCP gives an address that is there already a lifetime, after which the kernel would take it away."""
+    lease = f"dev eth{card.place} valid_lft 3600 preferred_lft 3600"
+    node.batch(f"address change {card.address4}/32 {lease}", f"-6 address change {card.address6}/128 {lease}")
+    node.wait_until(lambda: lifetimes(node, card) == {FOR_EVER}, f"they last: {lifetimes(node, card)}")
+    node.assert_complete(card)
+
+
+def lifetimes(node: Ground, card: Card) -> set[int]:
+    (link,) = (found for found in kernel.ip(node.name, "address", "show", "dev", f"eth{card.place}") if found)
+    return {each["valid_life_time"] for each in link["addr_info"] if each["scope"] == "0"}
 
 
 @pytest.mark.usefixtures("resident")

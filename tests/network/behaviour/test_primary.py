@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 from network.behaviour import kernel
+from network.behaviour.beyond import call, routed
 from network.behaviour.card import MAIN, Card
 from network.behaviour.conftest import PRIMARY, STEADY
-from network.behaviour.ground import SETTINGS, Daemon, Ground, ground, running
+from network.behaviour.ground import SETTINGS, Ground, ground, running
 
 pytestmark = pytest.mark.netns
 
@@ -43,11 +44,16 @@ def test_what_networkd_owns_is_reported_and_left(node: Ground) -> None:
     node.wait_for(PRIMARY)
 
 
-def test_the_nodes_own_network_does_not_need_the_daemon(node: Ground, resident: Daemon) -> None:
-    """Nothing that the daemon holds goes with it: all of it is the kernel's."""
-    with resident.paused():
-        node.assert_complete(PRIMARY)
-        node.assert_complete(STEADY)
+def test_the_nodes_network_does_not_need_the_daemon(tmp_path: Path) -> None:
+    """All that it made is the kernel's: once it is dead, each interface still answers by its own port."""
+    with ground(tmp_path, PRIMARY, STEADY) as node, routed(node, PRIMARY, STEADY):
+        with running(node) as daemon:
+            node.wait_for(PRIMARY)
+            node.wait_for(STEADY)
+            daemon.kill()
+        for card in (PRIMARY, STEADY):
+            for source in (card.address4, card.address6):
+                assert call(node, source) == f"far-{card.place} {source}"
 
 
 @pytest.mark.usefixtures("resident")
@@ -61,8 +67,41 @@ def test_sysctls_are_set_and_kept(node: Ground, card: Card) -> None:
     assert sysctls(node, expected) == expected
     for key, value in expected.items():
         kernel.write_sysctl(node.name, f"net/{key}", "1" if value == "0" else "0")
-    node.wait_until(lambda: sysctls(node, expected) == expected, f"they are put right: {sysctls(node, expected)}")
+    node.wait_until(lambda: sysctls(node, expected) == expected, f"they are put right: {sysctls(node, expected)}", 10.0)
     assert kernel.sysctl(node.name, "net/ipv4/conf/veth1/rp_filter") == "0", "other links are not touched"
+
+
+@pytest.mark.usefixtures("resident")
+def test_sysctls_that_a_namespace_does_not_have_are_done_without(node: Ground) -> None:
+    """Only the first namespace has the thresholds of its neighbour tables."""
+    node.wait_for(PRIMARY)
+    with pytest.raises(FileNotFoundError):
+        kernel.sysctl(node.name, "net/ipv4/neigh/default/gc_thresh3")
+
+
+THRESHOLDS = {"gc_thresh1": "0", "gc_thresh2": "15360", "gc_thresh3": "16384"}
+IN_PLACE_OF_NEIGHBOURS = """
+for family in ipv4 ipv6; do mount --bind "$0/$family" /proc/sys/net/$family/neigh; done
+exec "$@"
+"""
+
+
+def test_thresholds_of_neighbour_tables_are_set_and_kept(tmp_path: Path) -> None:
+    """They are files that stand in the place of those that only the first namespace has."""
+    tables = [tmp_path / "neigh" / family / "default" for family in ("ipv4", "ipv6")]
+    for table in tables:
+        table.mkdir(parents=True)
+        for name in THRESHOLDS:
+            (table / name).write_text("128\n")
+
+    def found() -> list[dict[str, str]]:
+        return [{name: (table / name).read_text().strip() for name in THRESHOLDS} for table in tables]
+
+    before = ["unshare", "--mount", "sh", "-euc", IN_PLACE_OF_NEIGHBOURS, str(tmp_path / "neigh")]
+    with ground(tmp_path, PRIMARY) as node, running(node, before):
+        node.wait_until(lambda: found() == [THRESHOLDS] * 2, "they are set")
+        (tables[1] / "gc_thresh3").write_text("1024\n")
+        node.wait_until(lambda: found() == [THRESHOLDS] * 2, "they are put right", 10.0)
 
 
 def sysctls(node: Ground, keys: dict[str, str]) -> dict[str, str]:

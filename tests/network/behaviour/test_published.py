@@ -3,12 +3,13 @@
 import json
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from network.behaviour import kernel
 from network.behaviour.card import Card
 from network.behaviour.conftest import PRIMARY, STEADY
-from network.behaviour.ground import CONFLIST, SETTINGS, Daemon, Ground, ground, running
+from network.behaviour.ground import CONFLIST, SETTINGS, Daemon, Ground, ground, running, wanted
 
 pytestmark = pytest.mark.netns
 
@@ -45,17 +46,26 @@ def test_the_snapshot_has_all_that_is_documented(node: Ground, card: Card) -> No
 
 
 def test_the_generation_rises_with_each_change_and_only_then(node: Ground, resident: Daemon, card: Card) -> None:
-    before = node.snapshot()["generation"]
-    written = node.state.stat().st_ino
+    seen: dict[int, dict[str, Any]] = {}
+
+    def look() -> dict[str, Any]:
+        """Take note of what is published; what two snapshots of one generation say is the same."""
+        snapshot = node.snapshot()
+        assert seen.setdefault(snapshot["generation"], snapshot) == snapshot
+        return snapshot
+
+    before = look()["generation"]
     node.batch(f"rule add priority 32765 from {card.address4} lookup 1999")
-    node.wait_until_complete(card)
+    node.wait_until(lambda: look() and node.of(card) == wanted(card), "it is put right")
     resident.kick()
     node.wait_for_reads(f"{card.folder}/local-ipv4s", 2)
-    assert node.state.stat().st_ino == written or node.snapshot()["generation"] > before
+    look()
     node.metadata.set(f"{card.folder}/ipv4-prefix", card.delegated4[0])
     resident.kick()
-    node.wait_until(lambda: node.entry(card)["prefixes4"] == card.delegated4[:1], "the withdrawn prefix is told")
-    assert node.snapshot()["generation"] > before
+    node.wait_until(lambda: look() and node.entry(card)["prefixes4"] == card.delegated4[:1], "the withdrawal is told")
+    assert look()["generation"] > before
+    unlike = [{**seen[number], "generation": number + 1} != seen[number + 1] for number in seen if number + 1 in seen]
+    assert all(unlike), "each generation says something new"
 
 
 def test_the_service_manager_and_the_status_say_the_same(node: Ground, resident: Daemon, card: Card) -> None:
@@ -129,3 +139,13 @@ def test_a_bad_file_of_settings_leaves_the_mode_as_it_was(tmp_path: Path) -> Non
             node.wait_for_reads(other.folder, 2)
             assert node.ranges() == set(other.delegated4)
             assert node.entry(primary)["role"] == "node"
+
+
+def test_pods_without_a_prefix_are_a_warning(tmp_path: Path) -> None:
+    with ground(tmp_path, Card(0)) as node, running(node) as daemon:
+        daemon.wait_for_notice("READY=1\nWATCHDOG=1\n")
+        node.wait_until(node.conflist, "there is a configuration all the same")
+        assert [plugin.get("ipMasq") for plugin in (node.conflist() or {})["plugins"]][:1] == [True]
+        node.wait_until(lambda: "no prefix is delegated" in node.status()["message"], "it is told")
+        assert node.status()["state"] == "degraded"
+        assert daemon.stop() == 0

@@ -3,11 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from network.behaviour.card import MACS, Card
-from network.behaviour.ground import Ground, ground, key, running, wanted
+from network.behaviour.ground import Daemon, Ground, ground, key, running, wanted
 
 from world.metadata import Fault
 
@@ -204,3 +205,37 @@ def test_what_imds_lacks_takes_nothing_away(altogether: dict[str, Seen], name: s
     assert seen.removed == []
     assert {card: seen.kernel[card] for card in (PRIMARY, STEADY)} == {card: wanted(card) for card in (PRIMARY, STEADY)}
     assert seen.ranges == {*PRIMARY.delegated4, *STEADY.delegated4}
+
+
+def test_what_is_harmed_while_imds_is_silent_is_put_right_meanwhile(tmp_path: Path) -> None:
+    with ground(tmp_path, PRIMARY, STEADY) as node, running(node) as daemon:
+        node.wait_for(PRIMARY)
+        node.wait_for(STEADY)
+        # The silence may be over just when the harm is done.
+        assert any(is_repaired_meanwhile(node, daemon) for _ in range(5))
+
+
+def is_repaired_meanwhile(node: Ground, daemon: Daemon) -> bool:
+    """Harm a rule as soon as IMDS is silent about one of two ENIs; whether it is back before the other's turn comes."""
+    before = len(node.metadata.requests)
+    for card in (PRIMARY, STEADY):
+        node.metadata.fault(card.folder, Fault(hang=True))
+    daemon.kick()
+    node.wait_until(lambda: any(each.status == 0 for each in node.metadata.requests[before:]), "it is silent")
+    asked = len(node.metadata.requests)
+    node.batch(f"rule del priority 32765 from {STEADY.address4}")
+    node.wait_until_complete(STEADY)
+    is_meanwhile = len(node.metadata.requests) == asked
+    node.metadata.heal()
+    node.wait_until(lambda: node.status()["state"] == "ok", "all is well", 30.0)
+    return is_meanwhile
+
+
+def test_imds_that_comes_late_is_waited_for(tmp_path: Path) -> None:
+    with ground(tmp_path, PRIMARY, STEADY) as node:
+        node.metadata.fault("", Fault(status=503))
+        with running(node) as daemon:  # the unit is up, and its status says what it waits for
+            assert node.status()["state"] == "waiting"
+            assert not node.state.exists()
+            node.metadata.heal()
+            daemon.wait_for_notice("STATUS=2 network interfaces ready")
