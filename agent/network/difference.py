@@ -175,9 +175,9 @@ def _adopted(route: Route) -> Route:
 
 def _may_go(route: Route, owner: Target | None, targets: Sequence[Target], state: State) -> bool:
     """Whether it is sure that nothing needs a route of ours: an unknown of the ENI that it may belong to saves it."""
-    givers = [owner] if owner is not None else [each for each in targets if route.dst in each.withdrawn]
-    if givers:
-        return all(giver.certain for giver in givers)
+    holders = [owner] if owner is not None else [each for each in targets if route.dst in each.ranges]
+    if holders:
+        return all(holder.certain for holder in holders)
     is_known = all(target.certain or (target.firm and target.link is None) for target in targets)
     return bool(targets) and is_known and not _is_needed(route, state)
 

@@ -79,6 +79,11 @@ class Target:
         return self.claim.pods - set(self.holding.pods) - self.ceded
 
     @property
+    def ranges(self) -> frozenset[Network]:
+        """Return the ranges that pods are given, or were."""
+        return self.withdrawn.union(self.holding.pods)
+
+    @property
     def subnets(self) -> tuple[Network, ...]:
         eni = self.interface.eni
         four = () if eni.subnet_ipv4_cidr is None else (eni.subnet_ipv4_cidr,)
