@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
-from agent import agent_version
+from agent import agent_version, redacted_json
 from agent.redaction import redact
 
 # Where a report is published.
@@ -131,7 +131,7 @@ def as_json(report: Report) -> str:
             for check in report.checks
         ],
     }
-    return redact(json.dumps(body, indent=2, ensure_ascii=False)) + "\n"
+    return redacted_json.dumps(body) + "\n"
 
 
 def as_line(report: Report) -> str:

@@ -109,3 +109,18 @@ def test_a_daemon_s_status_line_has_the_headline_and_its_time() -> None:
 @given(st.none() | st.text() | st.sampled_from(["[]", "{}", '{"headline": 1}', '{"headline": {}}']))
 def test_what_is_no_report_adds_nothing_to_a_status_line(published: str | None) -> None:
     assert not glimpse(published)
+
+
+BEGINNINGS = st.lists(
+    st.sampled_from(["token:", "secret=", "--token ", 'auth="', "-----BEGIN PRIVATE KEY-----", "https://u:", '"', "\\"])
+    | st.text(max_size=5),
+    max_size=5,
+).map("".join)
+
+
+@given(BEGINNINGS, BEGINNINGS, BEGINNINGS)
+def test_json_is_json_and_tells_no_secret_whatever_was_seen(evidence: str, cause: str, action: str) -> None:
+    text = as_json(Report((Check("fail", f"{evidence}\n{SIGNED}", cause, action, id="kubelet"), OK)))
+    body = json.loads(text.encode())
+    assert [check["id"] for check in body["checks"]] == ["kubelet", "imds"]
+    assert "0123456789abcdef" not in text
