@@ -107,9 +107,10 @@ def last_words(output: Path, *, root: Path = Path("/")) -> None:
 
 
 def _glance(root: Path) -> Report:
-    """Judge what is known without asking anybody: the daemons' statuses, and how the last boot ended."""
+    """Judge without asking anybody: the daemons' statuses, how the last boot ended, and the last look of this one."""
     seen = published(status.read_all(root=root), datetime.now(UTC))
-    return chain.examine(replace(seen, kernel=kernel_news((), vitals.panic_records(root))))
+    glance = chain.examine(replace(seen, kernel=kernel_news((), vitals.panic_records(root))))
+    return report.recalled(glance, files.read_text(files.below(root, report.PATH)))
 
 
 def _number(last: object) -> int:
@@ -129,7 +130,7 @@ def _write(port: Port, root: Path, number: int, found: Report, *, more: Sequence
     headline = report.as_line(found)
     header = Header(number, now, agent_version(), headline)
     first = (
-        table("doctor", report.as_text(found), weight=4),
+        table("doctor", _looked_at(found) + report.as_text(found.worst_first), weight=4),
         table("statuses", summary.as_text(status.read_all(root=root)), weight=2),
     )
     try:
@@ -138,6 +139,11 @@ def _write(port: Port, root: Path, number: int, found: Report, *, more: Sequence
         _remember(root, "failed", f"cycle {number}: {error}", number)
         raise
     _remember(root, "ok", f"cycle {number} was written to {port.path}", number)
+
+
+def _looked_at(found: Report) -> str:
+    """Say when it was: last words may come minutes after the last look."""
+    return f"Looked at {found.examined_at}.\n" if found.examined_at else ""
 
 
 def _remember(root: Path, state: str, message: str, number: int) -> None:

@@ -2,12 +2,15 @@
 
 import json
 import textwrap
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from agent import agent_version, redacted_json
 from agent.redaction import redact
 
+# What a check may say, the worst first.
+STATUSES = ("fail", "unknown", "warn", "ok", "skipped")
 # Where a report is published.
 PATH = "/run/node-agent/doctor.json"
 # The type of the Node condition that says what the doctor found.
@@ -97,6 +100,11 @@ class Report:
         return Report(tuple(check for check in self.checks if check.id in ids))
 
     @property
+    def worst_first(self) -> "Report":
+        """Return the report with what fails before what does not; its headline is the same."""
+        return replace(self, checks=tuple(sorted(self.checks, key=lambda check: STATUSES.index(check.status))))
+
+    @property
     def failed(self) -> bool:
         return any(check.status == "fail" for check in self.checks)
 
@@ -134,6 +142,38 @@ def as_json(report: Report) -> str:
     return redacted_json.dumps(body) + "\n"
 
 
+def recalled(glance: Report, published: str | None) -> Report:
+    """Return what the last look of this boot found, and what a glance sees to have failed since; else the glance."""
+    body = _object(published)
+    listed = body.get("checks")
+    found = tuple(filter(None, map(_check, listed if isinstance(listed, list) else ())))
+    if not found:
+        return glance
+    failed = {check.id: check for check in glance.checks if check.status == "fail"}
+    checks = tuple(failed.get(check.id, check) for check in found)
+    return Report(checks, str(body.get("examinedAt", "")), str(body.get("since", "")), _trouble(body.get("trouble")))
+
+
+def _check(body: object) -> Check | None:
+    if not isinstance(body, dict) or body.get("status") not in STATUSES:
+        return None
+    return Check(*(str(body.get(key, "")) for key in ("status", "evidence", "cause", "action", "id")))
+
+
+def _trouble(body: object) -> Episode | None:
+    if not isinstance(body, dict):
+        return None
+    return Episode(*(str(body.get(key, "")) for key in ("id", "headline", "began", "ended")))
+
+
+def _object(text: str | None) -> Mapping[str, Any]:
+    try:
+        body = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
 def as_line(report: Report) -> str:
     """Render the headline as the one line that begins and ends a console cycle."""
     headline = report.headline
@@ -146,18 +186,18 @@ def as_line(report: Report) -> str:
 
 def glimpse(published: str | None) -> str:
     """Return what a published report says first, as an addition to a daemon's status line; nothing without one."""
+    body = _object(published)
     try:
-        body = json.loads(published or "{}")
         headline = body.get("headline")
         said = f"{headline['id']}: {headline['message']}" if headline else _JOINED
-        return f"; doctor at {body['examinedAt']}: {redact(said)}"
-    except (ValueError, LookupError, TypeError, AttributeError):
+        return f"; doctor at {body['examinedAt']}: {redact(' '.join(said.split()))}"
+    except (LookupError, TypeError, AttributeError):
         return ""
 
 
 def as_sentence(check: str, message: str, action: str) -> str:
     """Return a headline in one line: the check, what is wrong with it, and what to do."""
-    return redact(f"{check}: {message}{f' -> {action}' if action else ''}")
+    return redact(" ".join(f"{check}: {message}{f' -> {action}' if action else ''}".split()))
 
 
 def as_text(report: Report) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import pytest
 from agent.console import daemon
 from agent.console.budget import CYCLE_BYTES
 from agent.console.decode import newest
-from agent.doctor.report import Check, Report
+from agent.doctor.report import Check, Report, as_json
 from agent.errors import FailedError, TemporaryError
 from agent.host import status
 from agent.model import CONSOLE_SECTIONS
@@ -268,6 +269,23 @@ def test_the_last_words_are_the_headline_and_nobody_is_asked(root: Path, tmp_pat
     assert titles(tmp_path / "last") == ["doctor", "statuses"]
     assert "settings.kubernetes.cluster-certificate: is not a certificate" in (tmp_path / "last").read_text()[-500:]
     assert begins(tmp_path / "last")[0][1] == "3"
+
+
+def test_the_last_words_name_the_cause_that_the_last_look_found(tmp_path: Path) -> None:
+    """Every daemon is fine, and the node never joined: only the doctor knows why."""
+    root = tmp_path / "root"
+    for name in ("configure", "network", "storage"):
+        status.write(name, "ok", root=root)
+    joined = Check("ok", "answers", id="imds")
+    looked = replace(examine(), checks=(joined, *examine().checks), examined_at="2026-11-22T15:00:00Z")
+    (root / "run/node-agent/doctor.json").write_text(as_json(looked))
+    daemon.last_words(tmp_path / "last", root=root)
+    decoded = newest((tmp_path / "last").read_bytes())
+    assert decoded is not None
+    assert decoded.headline == "tcp: 10.0.0.5:443 did not answer -> allow it"
+    doctor = decoded.section("doctor").splitlines()
+    assert doctor[0] == "Looked at 2026-11-22T15:00:00Z."
+    assert [line[:5] for line in doctor[-2:]] == ["FAIL ", "ok   "]
 
 
 def test_a_panic_of_the_last_boot_is_in_the_first_cycle(root: Path, tmp_path: Path) -> None:
