@@ -9,7 +9,9 @@ import pytest
 
 from agent import agent_version
 from agent.arguments import parser
+from agent.console.frame import one_line
 from agent.diagnostics import listing
+from agent.doctor.report import CAUSE
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sorted(
@@ -68,3 +70,14 @@ def test_the_help_of_every_command_carries_an_example(words: str, text: str) -> 
 def test_the_tables_of_the_bundle_are_those_of_the_catalogue() -> None:
     written = (ROOT / "docs/bundle.md").read_text().partition("<!-- catalogue -->\n\n")[2]
     assert written == listing.as_markdown(), "run make docs"
+
+
+def test_the_headline_of_every_broken_node_keeps_its_cause_and_action_on_the_console() -> None:
+    rows = [
+        line.split(" | `")[1] for line in (ROOT / "docs/broken-nodes.md").read_text().splitlines() if " | `" in line
+    ]
+    assert len(rows) >= 25
+    for row in rows:
+        headline = row.removesuffix("` |")
+        _, cause, tail = headline.partition(CAUSE)
+        assert one_line(headline).endswith(cause + tail)

@@ -17,6 +17,9 @@ PATH = "/run/node-agent/doctor.json"
 CONDITION = "DoctorHealthy"
 # How the line of a healthy node begins, and no other.
 HEALTHY = "healthy: "
+# What stands before the cause and the action in a headline.
+CAUSE = "; likely cause: "
+ACTION = " -> "
 _JOINED = "this node has joined its cluster and is Ready"
 
 _SCHEMA_VERSION = 1
@@ -119,7 +122,7 @@ class Report:
 
 
 def _message(check: Check) -> str:
-    cause = f"; likely cause: {check.cause}" if check.evidence and check.cause else check.cause
+    cause = f"{CAUSE}{check.cause}" if check.evidence and check.cause else check.cause
     return redact(check.evidence + cause)
 
 
@@ -197,7 +200,7 @@ def glimpse(published: str | None) -> str:
 
 def as_sentence(check: str, message: str, action: str) -> str:
     """Return a headline in one line: the check, what is wrong with it, and what to do."""
-    return redact(" ".join(f"{check}: {message}{f' -> {action}' if action else ''}".split()))
+    return redact(" ".join(f"{check}: {message}{ACTION + action if action else ''}".split()))
 
 
 def as_text(report: Report) -> str:

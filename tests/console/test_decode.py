@@ -1,11 +1,13 @@
 """A cycle is read back from what a console keeps of it, or the reader says what is missing."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.console.decode import Cycle, newest
-from agent.console.frame import HEADLINE_LIMIT, Header, encode
+from agent.console.frame import HEADLINE_LIMIT, Header, encode, one_line
 from agent.console.text import console_lines
 from agent.doctor.report import Check, Report, as_line
 
@@ -92,6 +94,27 @@ def test_a_headline_of_any_length_fits_into_the_marker() -> None:
     decoded = found(frame(headline="ä" * 5000))
     assert len(decoded.headline.encode()) <= HEADLINE_LIMIT
     assert not decoded.missing
+
+
+LONG = Check("fail", "pulling x failed: " + "ä" * 500, "the registry is away", "allow HTTPS to it", id="images")
+
+
+def test_a_long_headline_keeps_its_cause_and_what_to_do() -> None:
+    said = one_line(as_line(Report((LONG,))))
+    assert said.startswith("images: pulling x failed: ää")
+    assert said.endswith("ä...; likely cause: the registry is away -> allow HTTPS to it")
+    assert HEADLINE_LIMIT - 1 <= len(said.encode()) <= HEADLINE_LIMIT
+
+
+def test_a_headline_whose_cause_is_too_long_keeps_what_to_do() -> None:
+    said = one_line(as_line(Report((replace(LONG, cause="ö" * 300),))))
+    assert said.endswith("... -> allow HTTPS to it")
+
+
+@given(st.text(), st.text(), st.text())
+def test_whatever_is_said_fits(evidence: str, cause: str, action: str) -> None:
+    check = Check("fail", evidence * 50, cause * 20, action * 20, id="kubelet")
+    assert len(one_line(as_line(Report((check,)))).encode()) <= HEADLINE_LIMIT
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"))), st.text(st.characters(codec="utf-8")), st.data())
