@@ -218,4 +218,5 @@ def _raw(path: Path) -> bytes:
 
 def _readable(found: Cycle) -> str:
     title = f"cycle {found.number} of {found.time}, node-agent {found.version}"
-    return "\n".join((title, found.headline, "", *found.lines, ""))
+    newer = (f"({found.newer})",) if found.newer else ()
+    return "\n".join((title, found.headline, *newer, "", *found.lines, ""))

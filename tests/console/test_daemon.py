@@ -150,6 +150,20 @@ def test_decode_prints_the_newest_cycle(root: Path, tmp_path: Path, capsys: pyte
     assert printed.splitlines()[1].startswith("tcp: ")
 
 
+def test_decode_tells_of_a_newer_cycle_that_is_damaged(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "console"
+    daemon.cycle(output, DOCTOR, root=root)
+    older, begin, newer = output.read_text().rpartition("NODE-AGENT::BEGIN")
+    output.write_text(older + begin + newer.replace("MemTotal", "MemTot\x1b"))
+    daemon.decode(output)
+    printed = capsys.readouterr().out
+    assert printed.startswith("cycle 1 of ")
+    assert "(cycle 2 of " in printed
+    assert "it says tcp: 10.0.0.5:443 did not answer -> allow it)" in printed
+
+
 def test_decode_reads_standard_input(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
     daemon.cycle(output, DOCTOR, root=root)

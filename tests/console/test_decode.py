@@ -67,6 +67,21 @@ def test_the_newest_whole_cycle_wins() -> None:
     assert not decoded.missing
 
 
+def test_of_a_newer_one_that_is_not_whole_the_headline_is_told() -> None:
+    damaged = frame(8, headline="kubelet: it is failed").replace(b"did not answer", b"did answer")
+    decoded = found(frame(7) + damaged)
+    assert (decoded.number, decoded.missing) == ("7", "")
+    assert decoded.newer == "cycle 8 of 2026-11-22T15:00:00Z is newer, and not whole; it says kubelet: it is failed"
+    assert found(frame(7) + damaged[:120]).newer.endswith("it says kubelet: it is failed")
+    assert not found(damaged + frame(9)).newer
+
+
+def test_what_got_in_between_cannot_command_a_terminal() -> None:
+    raw = frame().replace(b"did not answer", b"\x1b]0;pwned\x07\x08\x9b2J") + frame(8, headline="x\x1b]0;y\x07")[:99]
+    shown = found(raw)
+    assert all(line.isprintable() for line in (*shown.lines, shown.headline, shown.newer))
+
+
 def test_one_without_its_end_is_said_to_be_so() -> None:
     decoded = found(frame()[:-120])
     assert decoded.number == "7"
@@ -132,3 +147,9 @@ def test_noise_anywhere_does_no_harm(texts: list[str], headline: str, data: st.D
 def test_any_bytes_are_read(raw: bytes) -> None:
     assert newest(raw) is None
     assert found(raw + b"\n" + frame()).lines == BODY
+
+
+@given(st.binary(), st.binary())
+def test_whatever_is_shown_is_printable(before: bytes, inside: bytes) -> None:
+    decoded = found(before + b"\n" + frame().replace(b"did not", inside))
+    assert all(line.isprintable() for line in (decoded.number, decoded.time, decoded.headline, *decoded.lines))
