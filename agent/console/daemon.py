@@ -34,7 +34,7 @@ _JOURNAL_LINES = 300
 _RAW_LIMIT = 64 << 20
 # A status that changes all the time gives a cycle every so many seconds, and no more.
 _APART = 15.0
-_DISK = ("df", "--human-readable", "--output=target,fstype,size,avail,pcent,ipcent", "--exclude-type=squashfs")
+_DISK = ("df", "--human-readable", "--output=file,fstype,size,avail,pcent,ipcent", "--exclude-type=squashfs", "--")
 _PROCESSES = ("ps", "-e", "--sort=-pcpu", "-o", "pid,ppid,user:12,stat,pcpu,pmem,rss,etimes,args")
 _PROCESS_COLUMNS = 160
 _UNITS = ("systemctl", "status", "--all", "--lines=0", "--no-pager", "--full", "containerd", "kubelet")
@@ -165,7 +165,7 @@ def _host_sections(root: Path, found: Report, chosen: Settings) -> tuple[Section
         "interfaces": lambda name: table(name, _ip("-brief", "address") + _ip("-brief", "link")),
         "routes": lambda name: table(name, _ip("route") + _ip("-6", "route")),
         "apiserver": lambda name: table(name, report.as_rows(found.only(API_SERVER))),
-        "disk": lambda name: table(name, _said(_run(*_DISK))),
+        "disk": lambda name: table(name, _disk(root)),
         "memory": lambda name: table(name, files.read_text(files.below(root, "/proc/meminfo")) or ""),
         "cpu": lambda name: table(name, _said(_run(*_PROCESSES)), weight=2, columns=_PROCESS_COLUMNS),
         "dmesg": lambda name: sections.log(name, _said(journal.kernel(_JOURNAL_LINES, timeout=_TIMEOUT)), weight=2),
@@ -175,6 +175,10 @@ def _host_sections(root: Path, found: Report, chosen: Settings) -> tuple[Section
 
 def _run(*argv: str) -> Finished:
     return commands.run(argv, timeout=_TIMEOUT)
+
+
+def _disk(root: Path) -> str:
+    return _said(_run(*_DISK, *sections.file_systems(status.read("instance-store", root=root))))
 
 
 def _ip(*arguments: str) -> str:
