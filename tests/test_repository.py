@@ -12,6 +12,7 @@ from agent.arguments import parser
 from agent.console.frame import one_line
 from agent.diagnostics import listing
 from agent.doctor.report import CAUSE
+from agent.errors import TemporaryError
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sorted(
@@ -81,3 +82,15 @@ def test_the_headline_of_every_broken_node_keeps_its_cause_and_action_on_the_con
         headline = row.removesuffix("` |")
         _, cause, tail = headline.partition(CAUSE)
         assert one_line(headline).endswith(cause + tail)
+
+
+def test_a_change_of_any_status_gives_a_console_cycle() -> None:
+    unit = (ROOT / "units/systemd/system/node-agent-console.path").read_text()
+    watched = set(re.findall(r"^PathChanged=/run/node-agent/(.+)\.json$", unit, re.MULTILINE))
+    sources = "".join(path.read_text() for path in (ROOT / "agent").rglob("*.py"))
+    assert watched == {*re.findall(r'\bstatus\.write\(\s*"([a-z-]+)"', sources), "diagnostics"} - {"console"}
+
+
+def test_a_stuck_port_is_no_failure_of_the_consoles_unit() -> None:
+    unit = (ROOT / "units/systemd/system/node-agent-console.service").read_text()
+    assert f"SuccessExitStatus={TemporaryError.exit_status}\n" in unit
