@@ -25,6 +25,8 @@ def test_a_cycle_of_a_crowded_host_keeps_to_the_budget_on_a_terminal(tmp_path: P
     assert 20_000 < found["bytes"] <= CYCLE_BYTES
     assert not found["missing"]
     assert found["headline"].startswith("tcp: ")
+    assert found["processes"][0].split()[:2] == ["PID", "PPID"]
+    assert found["processes"][-1].startswith("... ")
     assert all(size > 500 for size in found["sections"].values()), found
 
 
