@@ -209,13 +209,13 @@ def as_text(report: Report) -> str:
     first = report.headline.id if report.headline else ""
     for check in report.checks:
         lines += _check_lines(check, explain=not check.good and check.id != first)
-    return redact("\n".join(lines)) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def as_rows(report: Report) -> str:
     """Render the checks alone."""
     lines = [line for check in report.checks for line in _check_lines(check, explain=not check.good)]
-    return redact("\n".join(lines)) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _headline_lines(report: Report) -> list[str]:
@@ -243,7 +243,13 @@ def _check_lines(check: Check, *, explain: bool) -> list[str]:
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    """Return lines without secrets: a cut in several texts at once may run from one into the next."""
     lines = textwrap.wrap(
-        text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        redact(text),
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return lines or [first.rstrip()]

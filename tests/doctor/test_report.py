@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import agent_version
-from agent.doctor.report import Check, Episode, Report, as_json, as_line, as_text, glimpse, recalled
+from agent.doctor.report import Check, Episode, Report, as_json, as_line, as_rows, as_text, glimpse, recalled
 
 SIGNED = "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=0123456789abcdef0123456789abcdef"
 OK = Check("ok", "answers", id="imds")
@@ -168,3 +168,11 @@ def test_where_no_look_can_be_read_the_glance_is_all(published: str | None) -> N
 def test_a_part_that_cannot_be_read_costs_only_itself(trouble: object) -> None:
     body = {**json.loads(as_json(Report((FAIL,)))), "trouble": trouble}
     assert recalled(Report((OK,)), json.dumps(body)).checks == (FAIL,)
+
+
+def test_a_secret_that_begins_in_one_check_takes_nothing_of_the_next() -> None:
+    key = Check("fail", "it last said: -----BEGIN PRIVATE KEY----- MIIE", "the key is bad", "see it", id="kubelet")
+    for text in (as_text(Report((key, OK))), as_rows(Report((key, OK)))):
+        assert "MIIE" not in text
+        assert text.endswith("ok    imds             answers\n")
+        assert "see it" in text
