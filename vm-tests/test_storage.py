@@ -57,7 +57,7 @@ def test_karpenter_s_commands_make_an_array_of_the_instance_store(node: Node) ->
             assert found["state"] == "ok", found["message"]
             assert guest.run(node, "findmnt -no FSTYPE,LABEL /mnt/.ephemeral").split() == ["xfs", "node-local"]
             assert "raid0" in guest.run(node, "cat /proc/mdstat")
-            guest.run(node, "touch /mnt/a/kept && test -e /mnt/.ephemeral/a/kept")
+            guest.run(node, "touch /mnt/a/kept && test -e /mnt/.ephemeral/mnt/a/kept")
             guest.run(node, f"systemctl restart {INSTANCE_STORE}; test -e /mnt/a/kept", 300)
         finally:
             guest.run(node, f"umount /mnt/a /mnt/.ephemeral; mdadm --stop /dev/md/node-local; rm {OVERRIDE}", 300)

@@ -35,6 +35,7 @@ def remarks(settings: Settings) -> Iterator[Verdict]:
     if version != _VERSION:
         message = f"accepted, not applied: this image's containerd reads version {_VERSION}, not {version}"
         yield Verdict(dotted(("containerd", "config")), "warning", message, "user data")
+    yield from registries.remarks(settings)
 
 
 def laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

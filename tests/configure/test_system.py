@@ -1,6 +1,7 @@
 """What the host itself reads, and what goes to containerd and to kubelet's helpers; whole trees are golden."""
 
 import json
+import tomllib
 from datetime import UTC, datetime
 
 import pytest
@@ -174,6 +175,38 @@ def test_whoever_may_read_credentials_is_root_alone() -> None:
     assert (
         '[plugins."io.containerd.grpc.v1.cri".registry.configs."registry-1.docker.io".auth]' in config.content.decode()
     )
+
+
+MIRROR = "[[settings.container-registry.mirrors]]\nregistry = 'docker.io'\nendpoint = ['{}']\n"
+
+
+def test_mirrors_of_one_registry_are_one_file() -> None:
+    given = [MIRROR.format(url) for url in ("https://z", "https://a", "https://z")]
+    (spec,) = registries.files(accepted(document(rest="".join(given))))
+    assert list(tomllib.loads(spec.content.decode())["host"]) == ["https://z", "https://a"]
+    assert spec.mode == 0o644
+
+
+def test_a_mirror_with_a_password_is_read_by_root_alone() -> None:
+    (spec,) = registries.files(accepted(document(rest=MIRROR.format("https://u:p@mirror.example.com"))))
+    assert spec.mode == 0o600
+
+
+def test_credentials_that_stand_twice_are_said_and_the_last_ones_count() -> None:
+    known = "[[settings.container-registry.credentials]]\nregistry = '{}'\nauth = '{}'\n"
+    given = [("registry-1.docker.io", "YTpi"), ("docker.io", "Yzpk")]
+    settings = accepted(document(rest="".join(known.format(*each) for each in given)))
+    assert registries.credentials(settings) == {"configs": {"registry-1.docker.io": {"auth": {"auth": "Yzpk"}}}}
+    (said,) = registries.remarks(settings)
+    assert (said.path, said.level) == ("settings.container-registry.credentials", "warning")
+    assert "registry-1.docker.io has credentials 2 times" in said.message
+
+
+def test_a_service_under_both_its_names_keeps_all_its_variables() -> None:
+    both = "[settings.environment]\nkubelet = { A = '1', B = '2' }\n'kubelet.service' = { B = '3', C = '4' }\n"
+    settings = accepted(document(rest=both))
+    assert text_of(system.files(settings, FACTS), "environment/kubelet.env") == 'A="1"\nB="3"\nC="4"\n'
+    assert [verdict.path for verdict in system.remarks(settings)] == ["settings.environment.kubelet.B"]
 
 
 def test_mirrors_keep_their_order_and_a_path_of_their_own() -> None:
