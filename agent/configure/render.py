@@ -1,5 +1,6 @@
 """Everything that configure renders: settings and facts in, files and kernel settings out."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,6 +59,9 @@ def render(settings: Settings, facts: Facts, accepted: Mapping[str, Any]) -> Ren
         *speaking.files(settings),
         *effective.files(accepted),
     ]
+    twice = [path for path, number in Counter(spec.path for spec in files).items() if number > 1]
+    if twice:  # the one would be lost, and each pass would write the other anew
+        raise ValueError(f"rendered more than once: {', '.join(twice)}")
     return Rendered(
         tuple(sorted(files, key=lambda spec: spec.path)),
         system.needed_sysctls(settings, facts),
@@ -87,6 +91,11 @@ def restarts(changed: frozenset[str]) -> tuple[str, ...]:
     if any(path.startswith(_KUBELET_READS) for path in changed):
         services.add("kubelet.service")
     return tuple(sorted(services))
+
+
+def on_this_image(states: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the units that can be restarted, of units and their LoadState: empty is all that is known of one."""
+    return tuple(unit for unit, state in states.items() if state in {"loaded", ""})
 
 
 def needs_reload(changed: frozenset[str]) -> bool:
