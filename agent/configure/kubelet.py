@@ -133,7 +133,7 @@ def _drop_in(own: Mapping[str, Any]) -> list[FileSpec]:
 def _static_pods(kubernetes: Kubernetes) -> list[FileSpec]:
     wanted = kubernetes.static_pods.items() if kubernetes.static_pods_enabled else ()
     return [
-        FileSpec(f"{_STATIC_PODS}/{name}.yaml", pod.manifest, 0o600)
+        FileSpec(f"{_STATIC_PODS}/{name}.yaml", pod.manifest, 0o600, secret=True)
         for name, pod in sorted(wanted)
         if pod.enabled and pod.manifest
     ]

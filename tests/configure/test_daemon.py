@@ -406,6 +406,72 @@ def test_a_clock_that_gets_right_is_waited_for_no_longer(tmp_path: Path, url: st
     assert "clock" in str(status(tmp_path)["message"])
 
 
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: x}
+spec: {containers: [{name: x, image: y, env: [{name: SOMETHING, value: hunter2pod}]}]}
+"""
+PLANTED = f"""
+[settings.network]
+https-proxy = "http://u:hunter2proxy@p.example.com:1"
+[settings.environment.kubelet]
+ANY = "hunter2environment"
+[settings.kubernetes.static-pods.a]
+enabled = true
+manifest = "{base64_of(POD)}"
+[settings.kubernetes.credential-providers.ecr-credential-provider]
+enabled = true
+environment = {{ ANY = "hunter2provider" }}
+[[settings.container-registry.credentials]]
+registry = "docker.io"
+username = "u"
+password = "hunter2registry"
+[[settings.container-registry.mirrors]]
+registry = "docker.io"
+endpoint = ["https://u:hunter2mirror@m.example.com"]
+[settings.kernel.sysctl]
+"net.ipv6.conf.all.stable_secret" = "hunter2sysctl"
+[settings.kubelet]
+flags = ["--some-token=hunter2flag"]
+[settings.kubelet.config]
+clientSecret = "hunter2kubelet"
+headers = {{ Authorization = ["Basic hunter2header"], other = ["--password", "hunter2word"] }}
+passwords = {{ database-password = {{ value = "hunter2nested" }} }}
+[settings.containerd.config.plugins."io.containerd.grpc.v1.cri".registry.configs."r.example.com"]
+auth = {{ username = "u", password = "hunter2containerd" }}
+[settings.containerd.base-runtime-spec.process]
+env = ["DB_PASSWORD=words of hunter2spec"]
+extra = [{{ name = "DB_PASSWORD", value = "hunter2pair" }}]
+[settings.bootstrap-commands.a]
+commands = [["apiclient", "--password", "hunter2command"]]
+mode = "always"
+"""
+
+
+def test_no_planted_secret_is_printed(
+    tmp_path: Path, url: str, metadata: Metadata, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "usr/libexec/kubernetes/kubelet/plugins/ecr-credential-provider"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    given = tmp_path / "user-data.toml"
+    given.write_text(document(rest=PLANTED))
+    for as_json in (True, False):
+        assert daemon.check([given], as_json=as_json)
+    metadata.set("user-data", given.read_text())
+    daemon.configure(tmp_path, url, dry_run=True)
+    configure(tmp_path, url)
+    metadata.set("user-data", given.read_text().replace("hunter2", "Hunter3"))
+    daemon.configure(tmp_path, url, dry_run=True)
+    metadata.set("user-data", document())
+    daemon.configure(tmp_path, url, dry_run=True)
+    printed = capsys.readouterr()
+    said = (tmp_path / "run/node-agent/configure.json").read_text() + printed.out + printed.err
+    assert re.findall(".*(?:hunter2|Hunter3).*", said) == []
+    assert base64_of(POD) not in said
+
+
 def test_no_secret_of_the_user_data_is_said(
     tmp_path: Path, url: str, metadata: Metadata, capsys: pytest.CaptureFixture[str]
 ) -> None:

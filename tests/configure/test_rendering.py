@@ -180,9 +180,6 @@ def test_the_diff_shows_new_changed_and_stale_files_without_secrets() -> None:
         "+HTTPS_PROXY=http://<redacted>@h",
         "--- /stale",
         "+++ /dev/null",
-        "@@ -1 +0,0 @@",
-        "-gone",
-        "\\ No newline at end of file",
         "",
     ]
 
@@ -190,6 +187,24 @@ def test_the_diff_shows_new_changed_and_stale_files_without_secrets() -> None:
 def test_the_diff_shows_which_variables_a_service_has_and_no_value() -> None:
     text = diff.unified([FileSpec("/etc/systemd/environment/kubelet.env", b'A="1"\nB="x"\n')], [], {})
     assert text.splitlines()[-2:] == ["+A=<redacted>", "+B=<redacted>"]
+
+
+def test_the_diff_says_of_secret_files_only_that_they_change() -> None:
+    variables = "/etc/systemd/environment/kubelet.env"
+    wanted = [
+        FileSpec("/pod", b"new", secret=True),
+        FileSpec("/same", b"same", secret=True),
+        FileSpec(variables, b'A="2"\n'),
+    ]
+    text = diff.unified(wanted, [], {"/pod": b"old", "/same": b"same", variables: b'A="1"\n'})
+    assert text.splitlines() == [
+        f"--- {variables}",
+        f"+++ {variables}",
+        "changed, content not shown",
+        "--- /pod",
+        "+++ /pod",
+        "changed, content not shown",
+    ]
 
 
 def test_kubeconfig_names_the_cluster_and_the_node() -> None:
