@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from configure.samples import FACTS, accepted, document
 
-from agent.configure import containerd, flags, instance_store, naming, providers, registries, render, system
+from agent.configure import containerd, flags, instance_store, naming, oci, providers, registries, render, system
 from agent.configure.facts import Facts
 from agent.configure.settings import Settings
 from agent.model import FileSpec
@@ -175,6 +175,33 @@ def test_whoever_may_read_credentials_is_root_alone() -> None:
     assert (
         '[plugins."io.containerd.grpc.v1.cri".registry.configs."registry-1.docker.io".auth]' in config.content.decode()
     )
+
+
+CRI = 'plugins."io.containerd.grpc.v1.cri"'
+
+
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        ("[settings.containerd.config]\nplugins = 5", "config.plugins"),
+        (f"[settings.containerd.config.{CRI}]\nsandbox_image = 5", f"config.{CRI}.sandbox_image"),
+        (f"[settings.containerd.config.{CRI}]\ncni = 'x'", f"config.{CRI}.cni"),
+        (f"[settings.containerd.config.{CRI}.sandbox_image]\na = 1", f"config.{CRI}.sandbox_image"),
+        ("[settings.containerd.base-runtime-spec]\nprocess = 5", "base-runtime-spec.process"),
+    ],
+)
+def test_a_value_of_another_type_does_not_end_containerd(table: str, path: str) -> None:
+    settings, plain = accepted(document(rest=table)), accepted(document())
+    assert containerd.files(settings)[0].content == containerd.files(plain)[0].content or "spec" in table
+    assert containerd.laid_over(oci.SPEC, settings.containerd.base_runtime_spec) == oci.SPEC
+    (said,) = containerd.remarks(settings)
+    assert (said.path, said.level) == (f"settings.containerd.{path}", "warning")
+
+
+def test_plug_ins_by_their_names_of_version_3_are_said() -> None:
+    table = "[settings.containerd.config.plugins.'io.containerd.cri.v1.images']\nsnapshotter = 'native'"
+    (said,) = containerd.remarks(accepted(document(rest=table)))
+    assert "a name of version 3: without effect" in said.message
 
 
 MIRROR = "[[settings.container-registry.mirrors]]\nregistry = 'docker.io'\nendpoint = ['{}']\n"
