@@ -11,6 +11,7 @@ from typing import Any
 
 from agent.configure import kubernetes_rules
 from agent.configure.kubernetes import Kubernetes
+from agent.configure.mapping import as_it_is
 from agent.configure.merging import Document
 from agent.configure.schema import Entries, RefusedError, Value, keys
 from agent.model import Verdict
@@ -18,10 +19,6 @@ from agent.model import Verdict
 # A node's labels may well take kilobytes; shlex takes time in the square of a word.
 _LONGEST_ELEMENT = 16_384
 _MOST_ELEMENTS = 256
-
-
-def _as_it_is(raw: object) -> object:
-    return raw
 
 
 def _taints_of_objects(raw: object) -> object:
@@ -77,27 +74,27 @@ _DIRECT: Mapping[str, str] = {
 }
 # Fields of KubeletConfiguration: the setting that each is, and how it is written there.
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
-    **{field: (name, _as_it_is) for field, name in _DIRECT.items()},
-    "clusterDNS": ("cluster-dns-ip", _as_it_is),
+    **{field: (name, as_it_is) for field, name in _DIRECT.items()},
+    "clusterDNS": ("cluster-dns-ip", as_it_is),
     "cpuManagerPolicyOptions": ("cpu-manager-policy-options", _switched_on),
-    "evictionHard": ("eviction-hard", _as_it_is),
-    "kubeReserved": ("kube-reserved", _as_it_is),
-    "logging.verbosity": ("log-level", _as_it_is),
-    "memorySwap.swapBehavior": ("memory-swap-behavior", _as_it_is),
-    "providerID": ("provider-id", _as_it_is),
+    "evictionHard": ("eviction-hard", as_it_is),
+    "kubeReserved": ("kube-reserved", as_it_is),
+    "logging.verbosity": ("log-level", as_it_is),
+    "memorySwap.swapBehavior": ("memory-swap-behavior", as_it_is),
+    "providerID": ("provider-id", as_it_is),
     "registerWithTaints": ("node-taints", _taints_of_objects),
     "reservedMemory": ("memory-manager-reserved-memory", _numa_nodes),
     "topologyManagerPolicyOptions": ("topology-manager-policy-options", _numbers),
-    "userNamespaces.idsPerPod": ("ids-per-pod", _as_it_is),
+    "userNamespaces.idsPerPod": ("ids-per-pod", as_it_is),
 }
 _FLAGS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "cluster-dns": ("cluster-dns-ip", lambda text: text.split(",")),
-    "cluster-domain": ("cluster-domain", _as_it_is),
-    "hostname-override": ("hostname-override", _as_it_is),
+    "cluster-domain": ("cluster-domain", as_it_is),
+    "hostname-override": ("hostname-override", as_it_is),
     "max-pods": ("max-pods", _number),
-    "node-ip": ("node-ip", _as_it_is),
+    "node-ip": ("node-ip", as_it_is),
     "node-labels": ("node-labels", _labels_of_flag),
-    "provider-id": ("provider-id", _as_it_is),
+    "provider-id": ("provider-id", as_it_is),
     "register-with-taints": ("node-taints", _taints_of_flag),
     "v": ("log-level", _number),
 }
