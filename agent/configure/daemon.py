@@ -41,7 +41,6 @@ _CLOCK_PATIENCE = 120.0
 # At boot metadata is waited for without end; after each attempt the status says what it is waiting for.
 _ATTEMPT = 10.0
 _BOUNDED = 10.0
-_USER_DATA = "user data"
 _CURE = "correct the user data (the instance must be stopped for it); `node-agent settings check FILE` tries it out"
 _MACS = "meta-data/network/interfaces/macs"
 _NOTHING_KNOWN: Mapping[str, Any] = dict.fromkeys(
@@ -152,7 +151,7 @@ def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
 
 def _read(metadata: Imds, root: Path) -> Inputs:
     instance = metadata.instance()
-    sent = userdata.decode(metadata.user_data(), _USER_DATA)
+    sent = userdata.decode(metadata.user_data(), settings.USER_DATA)
     checked = settings.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
     facts = Facts(
         instance,
@@ -205,10 +204,7 @@ def _render(inputs: Inputs) -> Rendered:
     for verdict in _verdicts(inputs):
         log.get("configure").warning("settings verdict", path=verdict.path, message=verdict.message)
     if checked.settings is None:
-        errors = [each for each in checked.verdicts if each.level == "error"]
-        others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        first = ": ".join(part for part in (errors[0].path or errors[0].source, errors[0].message) if part)
-        raise SettingsError(f"{first}{others}", hint=_CURE)
+        raise SettingsError(report.first_error(checked.verdicts), hint=_CURE)
     if providers.lacks_ecr(checked.settings, inputs.facts):
         log.get("configure").warning(
             "no ecr-credential-provider: private images of ECR need credentials in the settings"
@@ -219,7 +215,8 @@ def _render(inputs: Inputs) -> Rendered:
 def _verdicts(inputs: Inputs) -> tuple[Verdict, ...]:
     if inputs.checked.settings is None:
         return inputs.checked.verdicts
-    return (*inputs.checked.verdicts, *render.remarks(inputs.checked.settings, inputs.facts, datetime.now(UTC)))
+    remarks = render.remarks(inputs.checked.settings, inputs.facts, datetime.now(UTC))
+    return (*inputs.checked.verdicts, *inputs.checked.sourced(remarks))
 
 
 def _details(inputs: Inputs) -> Mapping[str, Any]:

@@ -3,8 +3,9 @@
 Names are those of Bottlerocket's TOML; the dataclasses are the table.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 from agent.configure import consistency, kubelet_fields, rules, schema
@@ -30,6 +31,7 @@ from agent.model import Verdict
 
 # A document of a megabyte may hold thousands of bad keys; nobody reads them all, and a status file has its limit.
 _MOST_VERDICTS = 100
+USER_DATA = "user data"
 _CURE = "; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
 
 
@@ -82,6 +84,15 @@ class Checked:
     settings: Settings | None
     accepted: Mapping[str, Any]
     verdicts: tuple[Verdict, ...]
+    sources: Mapping[schema.Path, str] = field(default_factory=dict, compare=False)
+
+    def sourced(self, remarks: Iterable[Verdict]) -> Iterator[Verdict]:
+        """Give remarks on settings with the document that each setting, or the table around it, comes from."""
+        known = {schema.dotted(path): source for path, source in self.sources.items()}
+        for remark in remarks:
+            above = accumulate(remark.path.split("."), "{}.{}".format)
+            found = [known[path] for path in above if path in known] if remark.source == USER_DATA else []
+            yield replace(remark, source=found[-1]) if found else remark
 
 
 def check(documents: Sequence[Document]) -> Checked:
@@ -96,7 +107,7 @@ def check(documents: Sequence[Document]) -> Checked:
     accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
     strange = kubelet_fields.remarks(reading.value.kubelet.config, merged.sources)
     verdicts = _errors_first([*found, *reading.verdicts, *gave_way.values(), *strange])
-    return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts)
+    return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts, merged.sources)
 
 
 def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:
@@ -120,4 +131,4 @@ def _errors_first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     left = len(ordered) - _MOST_VERDICTS
     if left <= 0:
         return tuple(ordered)
-    return (*ordered[:_MOST_VERDICTS], Verdict("", "warning", f"and {left} more", "user data"))
+    return (*ordered[:_MOST_VERDICTS], Verdict("", "warning", f"and {left} more", USER_DATA))

@@ -184,6 +184,19 @@ def test_local_overrides_win_in_the_order_of_their_names(tmp_path: Path, url: st
     assert "/etc/node-agent/conf.d/10-a.toml" in sources
 
 
+def test_what_is_said_of_rendered_settings_names_where_they_come_from(
+    tmp_path: Path, url: str, metadata: Metadata
+) -> None:
+    metadata.set("user-data", document(rest=f'[settings.pki.a]\ndata = "{base64_of(PEM["corporate"])}"'))
+    folder = tmp_path / "etc/node-agent/conf.d"
+    folder.mkdir(parents=True)
+    (folder / "a.toml").write_text('[settings.kernel.sysctl]\n"vm.panic_on_oom" = "1"\n')
+    verdicts = configure(tmp_path, url)["verdicts"]
+    sources = {verdict["path"]: verdict["source"] for verdict in verdicts}  # type: ignore[attr-defined]
+    assert sources["settings.pki.a.trusted"] == "user data"
+    assert sources['settings.kernel.sysctl."vm.panic_on_oom"'] == "/etc/node-agent/conf.d/a.toml"
+
+
 def test_an_override_that_cannot_be_read_is_skipped_and_said(tmp_path: Path, url: str) -> None:
     folder = tmp_path / "etc/node-agent/conf.d"
     (folder / "20.toml").mkdir(parents=True)

@@ -135,6 +135,14 @@ def test_odd_certificates_are_used_and_remarked(name: str, said: str | None) -> 
     assert PEM[name] in trust.files(settings, "")[0].content.decode()
 
 
+def test_a_bundle_that_distrusts_nothing_may_be_meant_to_be_trusted() -> None:
+    bundles = pki(known=(PEM["leaf"], False), twice=(PEM["kubernetes"], False), unknown=(PEM["corporate"], False))
+    settings = accepted(document(rest=f"{bundles}\n" + pki(good=(PEM["kubernetes"], True))))
+    (remark,) = (each for each in trust.remarks(settings, PEM["leaf"], NOW) if each.path.endswith("trusted"))
+    assert (remark.path, remark.level) == ("settings.pki.unknown.trusted", "warning")
+    assert "say trusted = true" in remark.message
+
+
 def test_a_certificate_of_the_future_may_be_a_wrong_clock() -> None:
     settings = accepted(document(rest=pki(a=(PEM["corporate"], True))))
     (remark,) = trust.remarks(settings, "", datetime(2024, 1, 1, tzinfo=UTC))
