@@ -290,8 +290,8 @@ def _touch(rendered: Rendered, changed: frozenset[str]) -> None:
             log.get("configure").warning("sysctl not set", reason=str(error))
     if render.needs_reload(changed):
         systemd.reload()
-    states = {unit: systemd.properties(unit, "LoadState").get("LoadState", "") for unit in render.restarts(changed)}
-    units = render.on_this_image(states)
+    wanted = render.restarts(changed)
+    units = render.on_this_image(wanted, systemd.load_states(wanted)) if wanted else ()
     if units:
         systemd.try_restart(*units)
     log.get("configure").info("configured", changed=",".join(sorted(changed)) or "nothing", restarted=",".join(units))

@@ -1,7 +1,7 @@
 """Everything that configure renders: settings and facts in, files and kernel settings out."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,9 +93,9 @@ def restarts(changed: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(services))
 
 
-def on_this_image(states: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the units that can be restarted, of units and their LoadState: empty is all that is known of one."""
-    return tuple(unit for unit, state in states.items() if state in {"loaded", ""})
+def on_this_image(units: Sequence[str], load_states: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the units that can be restarted; one of which nothing is known may be."""
+    return tuple(unit for unit in units if load_states.get(unit, "loaded") == "loaded")
 
 
 def needs_reload(changed: frozenset[str]) -> bool:
