@@ -77,9 +77,11 @@ def _pass(root: Path, imds_url: str | None, *, live: bool, dry_run: bool) -> Non
             sys.stdout.write(_preview(rendered.files, root))
             return
         carry_out(inputs, rendered, root, partial(_touch, rendered) if live else lambda _changed: None)
-    except AgentError as error:
+    except Exception as error:
         if not dry_run:
-            _say("waiting" if isinstance(error, TemporaryError) else "failed", str(error), root, details)
+            # What nobody foresaw may quote what it stumbled over, secrets too.
+            told = str(error) if isinstance(error, AgentError) else f"a defect of the agent: {type(error).__name__}"
+            _say("waiting" if isinstance(error, TemporaryError) else "failed", told, root, details)
         raise
     _say("ok", f"{details['nodeName']} is configured", root, details)
 

@@ -53,7 +53,7 @@ class Kubernetes:
     )
     cluster_name: str = key(Value(k8s.cluster_name, "the name of the EKS cluster", "kubeconfig", required=True))
     service_cidr: Network | None = key(
-        Value(rules.network, "the cluster's services; its tenth address is their DNS", "`clusterDNS`, NO_PROXY")
+        Value(rules.service_network, "the cluster's services; its tenth address is their DNS", "`clusterDNS`, NO_PROXY")
     )
     cluster_dns_ip: tuple[Address, ...] = key(
         Value(rules.addresses, "the cluster's DNS service, which also tells its IP family", "`clusterDNS`"), ()

@@ -25,6 +25,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
 _UNIT = re.compile(r"[A-Za-z0-9:_.@-]{1,200}")
 _LONGEST_TEXT = 4096
+# The cluster's DNS service has the tenth address.
+_LEAST_SERVICES = 16
 _PROXY_SCHEMES = ("http", "https", "socks5")
 # What ends a line for one program or another (SingleLineString of the SDK).
 _LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
@@ -194,14 +196,18 @@ def addresses(raw: object) -> tuple[Address, ...]:
     return sure
 
 
-@rule("string", "an IP network such as 10.100.0.0/16 or fd12:3456::/108")
-def network(raw: object) -> Network:
-    if not isinstance(raw, str) or "/" not in raw:
+@rule("string", f"an IP network of {_LEAST_SERVICES} addresses or more such as 10.100.0.0/16 or fd12:3456::/108")
+def service_network(raw: object) -> Network:
+    """Take what Go's net.ParseCIDR takes: an address in the network stands for it."""
+    if not isinstance(raw, str) or "/" not in raw or "%" in raw:
         raise RefusedError
     try:
-        return ipaddress.ip_network(raw)
+        found = ipaddress.ip_network(raw, strict=False)
     except ValueError as error:
         raise RefusedError from error
+    if found.num_addresses < _LEAST_SERVICES:
+        raise RefusedError
+    return found
 
 
 @rule("string", "a lower-case DNS domain such as cluster.local")

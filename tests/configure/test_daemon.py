@@ -171,6 +171,15 @@ def test_bad_user_data_writes_nothing_but_the_reason(
     assert snapshot(tmp_path / "etc") == before
 
 
+def test_the_status_says_also_what_nobody_foresaw_and_quotes_nothing_of_it(tmp_path: Path, url: str) -> None:
+    configure(tmp_path, url)
+    (tmp_path / "var/lib/node-agent/identity.json").write_text("[" * 100_000)
+    with pytest.raises(RecursionError):
+        daemon.configure(tmp_path, url, dry_run=False)
+    body = status(tmp_path)
+    assert (body["state"], body["message"]) == ("failed", "a defect of the agent: RecursionError")
+
+
 def test_local_overrides_win_in_the_order_of_their_names(tmp_path: Path, url: str) -> None:
     folder = tmp_path / "etc/node-agent/conf.d"
     folder.mkdir(parents=True)

@@ -90,6 +90,13 @@ def test_cluster_dns_is_assumed_from_the_vpc_and_said(networks: tuple[str, ...],
     assert (remark.path, remark.level) == ("settings.kubernetes.cluster-dns-ip", "warning")
 
 
+@pytest.mark.parametrize(
+    ("cidr", "dns"), [("10.100.0.0/28", "10.100.0.10"), ("10.100.3.4/16", "10.100.0.10"), ("fd00::1/108", "fd00::a")]
+)
+def test_cluster_dns_is_the_tenth_address_of_the_services(cidr: str, dns: str) -> None:
+    assert naming.cluster_dns(accepted(document(f'service-cidr = "{cidr}"')), FACTS) == [dns]
+
+
 @pytest.mark.parametrize(("dns", "address"), [("172.20.0.10", "10.0.0.20"), ("fd00::a", "2600:1f14::20")])
 def test_the_node_address_is_of_the_family_of_services(dns: str, address: str) -> None:
     assert naming.node_ip(accepted(document(f'cluster-dns-ip = "{dns}"')), FACTS) == address

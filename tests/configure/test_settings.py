@@ -78,6 +78,8 @@ def test_a_ca_that_is_no_certificate_is_an_error(data: str, rule: str) -> None:
         ("max-pods = nan", "max-pods", "a fraction is refused"),
         ('cluster-dns-ip = "172.20.0"', "cluster-dns-ip", "an IP address"),
         ('cluster-dns-ip = "fe80::1%eth0"', "cluster-dns-ip", "an IP address"),
+        ('service-cidr = "10.100.0.0/30"', "service-cidr", "an IP network of 16 addresses or more"),
+        ('service-cidr = "fd00::/128"', "service-cidr", "an IP network of 16 addresses or more"),
         ('cluster-domain = ".local"', "cluster-domain", "a lower-case DNS domain"),
         ('server-tls-bootstrap = "yes"', "server-tls-bootstrap", "true or false"),
         ('container-log-max-size = "10 MB"', "container-log-max-size", "a Kubernetes quantity"),
