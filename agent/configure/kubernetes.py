@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.configure import certificates, rules
+from agent.configure import certificates, rules, url_rules
 from agent.configure import kubernetes_rules as k8s
 from agent.configure.certificates import Certificate
 from agent.configure.rules import INT32, Address, Network, boolean, choice, duration, integer
@@ -41,7 +41,7 @@ class Kubernetes:
     """[settings.kubernetes]."""
 
     api_server: str = key(
-        Value(rules.api_server, "the https URL of the cluster's API server", "kubeconfig", required=True)
+        Value(url_rules.api_server, "the https URL of the cluster's API server", "kubeconfig", required=True)
     )
     cluster_certificate: tuple[Certificate, ...] = key(
         Value(

@@ -31,6 +31,15 @@ class RefusedError(ValueError):
     """A value breaks its rule; the message says which part of it, or nothing where the rule says enough."""
 
 
+class SomeRefusedError(RefusedError):
+    """Parts of a value break its rule; `value` is what the others come to, `written` how they were written."""
+
+    def __init__(self, value: object, written: object, message: str) -> None:
+        super().__init__(message)
+        self.value = value
+        self.written = written
+
+
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[P, T]):
     """What a value must be: `kind` is its type in TOML, `says` what else holds; `read` takes it or refuses."""
@@ -190,6 +199,9 @@ class _Reader:
             return None
         try:
             value = spec.rule(raw)
+        except SomeRefusedError as some:
+            value, raw = some.value, some.written
+            self._warn(path, f"{some}; it is left out")
         except RefusedError as reason:
             shown = "the value" if spec.secret or spec.holds_secret else show(raw, path[-1])
             instead = "it is ignored" if default in _NOTHING else f"{show(default)} is used instead"
@@ -202,16 +214,20 @@ class _Reader:
 
     def _entries(self, spec: Entries, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}
+        written = dict(table)
         for name, raw in table.items():
             try:
                 values[name] = spec.rule(name, raw)
+            except SomeRefusedError as some:
+                values[name], written[name] = some.value, some.written
+                self._warn((*path, name), f"{some}; it is left out")
             except RefusedError as reason:
                 shown = "the value" if spec.secret else show(raw, name)
                 must = str(reason) or spec.rule.says
                 self._warn((*path, name), f"{shown} is refused: must be {must}; it is left out")
         if values and not spec.applied:
             self._warn(path, NOT_APPLIED)
-        return values, {name: CUT if spec.secret else public(table[name], name) for name in values}
+        return values, {name: CUT if spec.secret else public(written[name], name) for name in values}
 
     def _named(self, spec: Named, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}

@@ -57,7 +57,7 @@ class Settings:
         Named(
             Entries(rules.variable, "variables", "/etc/node-agent/environment", secret=True),
             rules.unit_name,
-            "variables of a service; those of `default` are for every one",
+            "variables of a service; those of `default` are for containerd, kubelet and each service named here",
         )
     )
     local_storage: LocalStorage = key(Section(LocalStorage))
@@ -103,9 +103,10 @@ def check(documents: Sequence[Document]) -> Checked:
     reading = schema.read(Settings, merged.settings, merged.sources)
     if reading.value is None or any(verdict.level == "error" for verdict in found):
         return Checked(None, reading.accepted, _errors_first([*found, *_causes(reading.verdicts, found)]))
-    kubernetes, gave_way = consistency.settled(reading.value.kubernetes, merged.sources)
+    own = reading.value.kubelet.config
+    kubernetes, gave_way = consistency.settled(reading.value.kubernetes, own, merged.sources)
     accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
-    strange = kubelet_fields.remarks(reading.value.kubelet.config, merged.sources)
+    strange = kubelet_fields.remarks(own, merged.sources)
     verdicts = _errors_first([*found, *reading.verdicts, *gave_way.values(), *strange])
     return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts, merged.sources)
 

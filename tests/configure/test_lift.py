@@ -89,6 +89,21 @@ def test_what_is_no_flag_is_left_out_with_a_warning(flag: str) -> None:
     assert [verdict.path for verdict in checked.verdicts] == ["settings.kubelet.flags"]
 
 
+def test_what_is_left_of_a_table_stays() -> None:
+    config = "authentication = {anonymous.enabled = false, webhook = {cacheTTL = 'x', enabled = true}}\n"
+    text = document(rest=f"[settings.kubelet.config]\n{config}")
+    assert drop_in(text)["authentication"] == {"anonymous": {"enabled": False}, "webhook": {"enabled": True}}
+    assert check(text).accepted["kubelet"]["config"] == accepted(text).kubelet.config
+
+
+def test_feature_gates_of_a_flag_are_merged_over_those_of_the_configuration() -> None:
+    flags = 'flags = ["--feature-gates=MemoryQoS=true,AllAlpha=False"]\n'
+    text = document(rest=f"[settings.kubelet]\n{flags}config.featureGates = {{MemoryQoS = false, AllBeta = true}}\n")
+    settings = accepted(text)
+    assert settings.kubelet.config == {"featureGates": {"MemoryQoS": True, "AllAlpha": False, "AllBeta": True}}
+    assert settings.kubelet.flags == ()
+
+
 def test_flags_beat_the_configuration_and_a_setting_s_own_key_beats_both() -> None:
     both = '[settings.kubelet]\nflags = ["--max-pods=20"]\nconfig = {maxPods = 30}\n'
     assert accepted(document(rest=both)).kubernetes.max_pods == 20
@@ -160,7 +175,25 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
         ("resolvConf = 1", "resolvConf", "must be text"),
         ('syncFrequency = "often"', "syncFrequency", "must be a duration"),
         ("tlsCipherSuites = [1]", "tlsCipherSuites", "must be a list of strings"),
-        ('featureGates = {A = "true"}', "featureGates", "must be a table of true and false"),
+        ("featureGates = 1", "featureGates", "must be a table"),
+        ('featureGates = {MemoryQoS = "true"}', "featureGates", "MemoryQoS: must be true or false, without quotes"),
+        ("featureGates = {Accelerators = true}", "featureGates", "Accelerators: kubelet 1.36 has no such gate"),
+        (
+            "featureGates = {KubeletTracing = false}",
+            "featureGates",
+            "KubeletTracing: kubelet 1.36 has it fixed to true",
+        ),
+        ("runOnce = true", "runOnce", "must be false"),
+        ("port = 70000", "port", "must be an integer from 1 to 65535"),
+        ("memoryThrottlingFactor = 3.5", "memoryThrottlingFactor", "must be a number above 0 and up to 1"),
+        ('syncFrequency = "9999999999h"', "syncFrequency", "must be a duration"),
+        ('syncFrequency = "\uff11s"', "syncFrequency", "must be a duration"),
+        ('cpuCFSQuotaPeriod = "2s"', "cpuCFSQuotaPeriod", "must be a duration from 1ms to 1s"),
+        ('podLogsDir = "/var//log"', "podLogsDir", "must be an absolute path"),
+        ('enforceNodeAllocatable = ["pod"]', "enforceNodeAllocatable", "must be a list of pods"),
+        ('authentication.webhook.cacheTTL = "nonsense"', "authentication", "cacheTTL: must be a duration"),
+        ("authentication.webhook = 1", "authentication", "webhook: must be a table"),
+        ('logging.format = "jsn"', "logging", "format: must be text or json"),
         ("shutdownGracePeriodByPodPriority = [1]", "shutdownGracePeriodByPodPriority", "must be a list of tables"),
         ("authentication = 1", "authentication", "must be a table"),
         ("maxPod = 58", "maxPod", "unknown key, passed on to kubelet; did you mean maxPods?"),
@@ -169,7 +202,7 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
 def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, path: str, said: str) -> None:
     checked = check(document(rest=f"[settings.kubelet.config]\n{line}\n"))
     assert checked.settings is not None
-    assert ("passed on" in said) == (path in checked.settings.kubelet.config)
+    assert ("passed on" in said) == ("maxPod" in checked.settings.kubelet.config)
     (found,) = checked.verdicts
     assert found.path == f"settings.kubelet.config.{path}"
     assert said in found.message
@@ -178,7 +211,10 @@ def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, pat
 @pytest.mark.parametrize(
     "line",
     ["serializeImagePulls = false", "podsPerCore = 9", 'syncFrequency = "1m0s"', 'runtimeRequestTimeout = "0"',
-     "featureGates = {A = true}", 'tlsCipherSuites = ["a"]', "memoryThrottlingFactor = 0.9",
+     "featureGates = {MemoryQoS = true}", "runOnce = false", 'cpuCFSQuotaPeriod = "50ms"', 'podLogsDir = "/var/log/pods"', "logging = {flushFrequency = 5000000000}",
+     'logging = {flushFrequency = "5s", format = "json"}', "imageMaximumGCAge = 0",
+     'shutdownGracePeriod = "0"\nshutdownGracePeriodCriticalPods = 0', 'tlsCipherSuites = ["a"]',
+     "memoryThrottlingFactor = 0.9",
      "tlsCurvePreferences = [1]", 'staticPodURLHeader = {a = ["b"]}'],
 )  # fmt: skip
 def test_a_field_of_its_type_stays(line: str) -> None:
