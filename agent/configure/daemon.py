@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import clock, log, loop
-from agent.configure import diff, identity, naming, providers, render, report, settings, trust, userdata
+from agent.configure import checking, diff, identity, naming, providers, render, report, trust, userdata
 from agent.configure.facts import Facts
 from agent.configure.merging import Document
 from agent.configure.render import Rendered
@@ -101,7 +101,7 @@ def carry_out(inputs: Inputs, rendered: Rendered, root: Path, take_effect: Calla
 def check(paths: Sequence[Path], *, as_json: bool) -> bool:
     """Print what files of user data come to, merged in their order, and return whether a node could join with it."""
     found = (userdata.decode(_read_given(path), path.name) for path in paths)
-    checked = settings.check([document for documents in found for document in documents])
+    checked = checking.check([document for documents in found for document in documents])
     sys.stdout.write(report.as_json(checked) if as_json else report.as_text(checked))
     return checked.settings is not None
 
@@ -154,7 +154,7 @@ def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
 def _read(metadata: Imds, root: Path) -> Inputs:
     instance = metadata.instance()
     sent = userdata.decode(metadata.user_data(), settings.USER_DATA)
-    checked = settings.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
+    checked = checking.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
     facts = Facts(
         instance,
         cpus=kernel.online_cpus(),
@@ -217,7 +217,7 @@ def _render(inputs: Inputs) -> Rendered:
 def _verdicts(inputs: Inputs) -> tuple[Verdict, ...]:
     if inputs.checked.settings is None:
         return inputs.checked.verdicts
-    remarks = render.remarks(inputs.checked.settings, inputs.facts, datetime.now(UTC))
+    remarks = render.remarks_of_facts(inputs.checked.settings, inputs.facts, datetime.now(UTC))
     return (*inputs.checked.verdicts, *inputs.checked.sourced(remarks))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from agent.configure import (
     containerd,
     effective,
+    fitting,
     flags,
     identity,
     instance_store,
@@ -69,15 +70,20 @@ def render(settings: Settings, facts: Facts, accepted: Mapping[str, Any]) -> Ren
     )
 
 
-def remarks(settings: Settings, facts: Facts, now: datetime) -> Iterator[Verdict]:
-    """Say what was assumed, what is left out, and what is odd though accepted."""
-    yield from naming.remarks(settings, facts)
+def remarks_of_settings(settings: Settings) -> Iterator[Verdict]:
+    """Say what is left out, and what is odd though accepted, on whatever machine."""
     yield from flags.remarks(settings)
-    yield from providers.remarks(settings, facts)
     yield from containerd.remarks(settings)
-    yield from trust.remarks(settings, facts.public_bundle, now)
     yield from system.remarks(settings)
     yield from instance_store.remarks(settings)
+
+
+def remarks_of_facts(settings: Settings, facts: Facts, now: datetime) -> Iterator[Verdict]:
+    """Say what is assumed, left out and odd on this machine."""
+    yield from naming.remarks(settings, facts)
+    yield from fitting.remarks(settings, facts)
+    yield from providers.remarks(settings, facts)
+    yield from trust.remarks(settings, facts.public_bundle, now)
 
 
 def restarts(changed: frozenset[str]) -> tuple[str, ...]:

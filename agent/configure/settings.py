@@ -29,8 +29,6 @@ from agent.configure.tables import (
 )
 from agent.model import Verdict
 
-# A document of a megabyte may hold thousands of bad keys; nobody reads them all, and a status file has its limit.
-_MOST_VERDICTS = 100
 USER_DATA = "user data"
 _CURE = "; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
 
@@ -102,12 +100,12 @@ def check(documents: Sequence[Document]) -> Checked:
     merged = merge(documents)
     reading = schema.read(Settings, merged.settings, merged.sources)
     if reading.value is None or any(verdict.level == "error" for verdict in found):
-        return Checked(None, reading.accepted, _errors_first([*found, *_causes(reading.verdicts, found)]))
+        return Checked(None, reading.accepted, (*found, *_causes(reading.verdicts, found)))
     own = reading.value.kubelet.config
     kubernetes, gave_way = consistency.settled(reading.value.kubernetes, own, merged.sources)
     accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
     strange = kubelet_fields.remarks(own, merged.sources)
-    verdicts = _errors_first([*found, *reading.verdicts, *gave_way.values(), *strange])
+    verdicts = (*found, *reading.verdicts, *gave_way.values(), *strange)
     return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts, merged.sources)
 
 
@@ -125,11 +123,3 @@ def _causes(verdicts: Sequence[Verdict], found: Sequence[Verdict]) -> Iterator[V
     """Leave out keys that may be missing only because their document cannot be read: one error is enough."""
     unreadable = any(verdict.level == "error" for verdict in found)
     return (verdict for verdict in verdicts if not (unreadable and verdict.message.startswith("missing")))
-
-
-def _errors_first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    ordered = sorted(verdicts, key=lambda verdict: verdict.level != "error")
-    left = len(ordered) - _MOST_VERDICTS
-    if left <= 0:
-        return tuple(ordered)
-    return (*ordered[:_MOST_VERDICTS], Verdict("", "warning", f"and {left} more", USER_DATA))

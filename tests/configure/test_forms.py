@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from configure.samples import API_SERVER, MUST_HAVES, PEM, base64_of, document
 
-from agent.configure import mime, settings, userdata, yaml_text
+from agent.configure import checking, mime, userdata, yaml_text
 from agent.configure.merging import merge
 from agent.configure.settings import Checked
 
@@ -32,7 +32,7 @@ def multipart(*parts: tuple[str, str], closing: str = "--//--\n") -> str:
 
 
 def check(content: str | bytes) -> Checked:
-    return settings.check(userdata.decode(content.encode() if isinstance(content, str) else content, "user data"))
+    return checking.check(userdata.decode(content.encode() if isinstance(content, str) else content, "user data"))
 
 
 def said(checked: Checked) -> list[tuple[str, str, str]]:

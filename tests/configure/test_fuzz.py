@@ -15,7 +15,7 @@ from configure.samples import FACTS, MUST_HAVES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.configure import lift, mime, node_class, node_config, render, report, settings, userdata, yaml_text
+from agent.configure import checking, lift, mime, node_class, node_config, render, report, userdata, yaml_text
 from agent.configure.merging import Document
 from agent.configure.schema import keys
 from agent.configure.settings import Settings
@@ -34,10 +34,10 @@ def digest(content: bytes) -> None:
 
 
 def digested(documents: Sequence[Document]) -> None:
-    checked = settings.check(documents)
+    checked = checking.check(documents)
     if checked.settings is not None:
         assert render.render(checked.settings, FACTS, checked.accepted).files
-        assert all(verdict.message for verdict in render.remarks(checked.settings, FACTS, NOW))
+        assert all(verdict.message for verdict in render.remarks_of_facts(checked.settings, FACTS, NOW))
     for verdict in checked.verdicts:
         assert verdict.level in {"error", "warning"}
         assert verdict.message

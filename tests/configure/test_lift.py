@@ -83,9 +83,9 @@ def test_other_flags_stay_in_their_order() -> None:
 
 @pytest.mark.parametrize("flag", ["--a='b c'", "--a=$(b)", "word", "--A=b", "--a=`b`", "'", "--a='\\n'", "x" * 20_000])
 def test_what_is_no_flag_is_left_out_with_a_warning(flag: str) -> None:
-    checked = check(document(rest=f"[settings.kubelet]\nflags = [{json.dumps(flag)}, '--b=1']"))
+    checked = check(document(rest=f"[settings.kubelet]\nflags = [{json.dumps(flag)}, '--logging-format=json']"))
     assert checked.settings is not None
-    assert checked.settings.kubelet.flags == ("--b=1",)
+    assert checked.settings.kubelet.flags == ("--logging-format=json",)
     assert [verdict.path for verdict in checked.verdicts] == ["settings.kubelet.flags"]
 
 
@@ -211,7 +211,8 @@ def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, pat
 @pytest.mark.parametrize(
     "line",
     ["serializeImagePulls = false", "podsPerCore = 9", 'syncFrequency = "1m0s"', 'runtimeRequestTimeout = "0"',
-     "featureGates = {MemoryQoS = true}", "runOnce = false", 'cpuCFSQuotaPeriod = "50ms"', 'podLogsDir = "/var/log/pods"', "logging = {flushFrequency = 5000000000}",
+     "featureGates = {MemoryQoS = true}", "runOnce = false",
+     'cpuCFSQuotaPeriod = "50ms"', 'podLogsDir = "/var/log/pods"', "logging = {flushFrequency = 5000000000}",
      'logging = {flushFrequency = "5s", format = "json"}', "imageMaximumGCAge = 0",
      'shutdownGracePeriod = "0"\nshutdownGracePeriodCriticalPods = 0', 'tlsCipherSuites = ["a"]',
      "memoryThrottlingFactor = 0.9",

@@ -86,7 +86,7 @@ def test_a_host_name_that_was_set_wins() -> None:
 def test_cluster_dns_is_assumed_from_the_vpc_and_said(networks: tuple[str, ...], dns: str) -> None:
     settings, here = accepted(document()), facts(vpc_networks=networks, public_bundle="")
     assert naming.cluster_dns(settings, here) == [dns]
-    (remark,) = render.remarks(settings, here, NOW)
+    (remark,) = render.remarks_of_facts(settings, here, NOW)
     assert (remark.path, remark.level) == ("settings.kubernetes.cluster-dns-ip", "warning")
 
 

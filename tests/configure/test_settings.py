@@ -275,3 +275,22 @@ def test_a_variable_may_be_a_number() -> None:
 def test_the_host_name_is_no_sysctl_of_the_user_s(name: str) -> None:
     found = verdict(document(rest=f'[settings.kernel.sysctl]\n"{name}" = "x"'))
     assert "settings.network.hostname is the host name" in found.message
+
+
+@pytest.mark.parametrize(
+    ("rest", "path", "said"),
+    [
+        ('[settings.kubelet]\nflags = ["--network-plugin=cni"]', "kubelet.flags", "kubelet 1.36 does not have it"),
+        ('[settings.kubelet]\nflags = ["--max-open-files"]', "kubelet.flags", "kubelet takes an integer for it"),
+        ('[settings.kubelet]\nflags = ["--runonce"]', "kubelet.flags", "kubelet does nothing else with it"),
+        ("[settings.containerd.config]\nversion = 3", "containerd.config", "reads version 2"),
+        ('[settings.kernel.sysctl]\n"vm.overcommit_memory" = "0"', 'kernel.sysctl."vm.overcommit_memory"',
+         "kubelet does not start unless it is 1"),
+        ('[settings.bootstrap-commands.x]\ncommands = [["reboot"]]\nmode = "always"', "bootstrap-commands.x.commands",
+         "is not run"),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_on_any_machine_is_said_without_one(rest: str, path: str, said: str) -> None:
+    found = verdict(document(rest=rest))
+    assert (found.path, found.level) == (f"settings.{path}", "warning")
+    assert said in found.message

@@ -26,7 +26,8 @@ def text_of(specs: list[FileSpec], end: str) -> str:
 
 
 def remarked(settings: Settings, facts: Facts = FACTS) -> dict[str, str]:
-    return {remark.path: remark.message for remark in render.remarks(settings, facts, NOW)}
+    found = (*render.remarks_of_settings(settings), *render.remarks_of_facts(settings, facts, NOW))
+    return {remark.path: remark.message for remark in found}
 
 
 def commands(*each: str, name: str = "000-mount", mode: str = "always") -> str:

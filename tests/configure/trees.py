@@ -8,7 +8,7 @@ from pathlib import Path
 
 from configure.samples import FACTS, GOLDEN, INSTANCE
 
-from agent.configure import render, settings, userdata
+from agent.configure import checking, render, userdata
 from agent.configure.facts import Facts
 from agent.host import files
 from agent.model import FileSpec
@@ -23,7 +23,7 @@ def rendered(name: str) -> tuple[FileSpec, ...]:
 
 
 def rendered_of(content: bytes) -> tuple[FileSpec, ...]:
-    checked = settings.check(userdata.decode(content, "user data"))
+    checked = checking.check(userdata.decode(content, "user data"))
     assert checked.settings is not None, checked.verdicts
     facts = Facts(
         INSTANCE,
