@@ -210,7 +210,9 @@ class _Reader:
             return None
         if not spec.applied and value != spec.fixed:
             self._warn(path, NOT_APPLIED)
-        return value, CUT if spec.secret and raw else public(raw, path[-1])
+        # What holds a secret is shown as its rule renders it: with what quotes would hide from redaction escaped.
+        shown = value if spec.holds_secret and isinstance(value, str) else raw
+        return value, CUT if spec.secret and raw else public(shown, path[-1])
 
     def _entries(self, spec: Entries, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from agent.configure.schema import RefusedError, SomeRefusedError, rule
 from agent.redaction import redact
 
 _PROXY_SCHEMES = ("http", "https", "socks5")
-# Legal in the password of a URL (RFC 3986, 3.2.1), and nothing special to systemd within a value.
+# Legal in the password of a URL (RFC 3986, 3.2.1), and `$` is nothing special in an environment file of systemd's.
 _IN_PASSWORDS = str.maketrans("", "", "$'")
 
 
@@ -44,7 +44,8 @@ def proxy(raw: object) -> str:
         raise RefusedError
     if "?" in text or "#" in text or is_odd(parts.netloc.rpartition("@")[2]):
         raise RefusedError
-    return parts.geturl().rstrip("/")
+    # What cuts secrets out of text takes a quote for the end of a URL.
+    return parts.geturl().rstrip("/").replace("'", "%27")
 
 
 @rule("list of strings", "a list of hosts, domains, addresses and networks without spaces or commas")

@@ -3,13 +3,16 @@
 import json
 import re
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 import pytest
-from configure.samples import FACTS, PEM, accepted, base64_of, document
+from configure.samples import FACTS, PEM, accepted, base64_of, check, document
 
-from agent.configure import certificates, diff, kubelet, naming, proxy, render, reserves, trust
+from agent import proxies
+from agent.configure import certificates, diff, kubelet, naming, proxy, render, report, reserves, trust
 from agent.configure.facts import Facts
 from agent.model import FileSpec
+from agent.redaction import redact
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -106,6 +109,19 @@ def test_without_a_proxy_the_file_is_there_and_empty_valued() -> None:
     (spec,) = proxy.files(accepted(document()), FACTS)
     assert spec.content == b"HTTPS_PROXY=\nhttps_proxy=\nNO_PROXY=\nno_proxy=\n"
     assert spec.mode == 0o644
+
+
+@pytest.mark.parametrize("password", ["pa$s", "pa's", "$HOME", "'", "a%23b", "a!&()*+,;=b"])
+def test_the_agent_reads_back_the_password_that_systemd_reads(password: str) -> None:
+    """In an environment file systemd takes `$` as it is (systemd.exec(5), EnvironmentFile=)."""
+    text = document(rest=f'[settings.network]\nhttps-proxy = "http://user:{password}@proxy:3128"')
+    (spec,) = proxy.files(accepted(text), FACTS)
+    written = password.replace("'", "%27")
+    assert f"HTTPS_PROXY=http://user:{written}@proxy:3128\n" in spec.content.decode()
+    found = proxies.parse(spec.content.decode()).before("example.com", 443)
+    assert found == proxies.Proxy("proxy", 3128, f"Basic {base64_of(f'user:{unquote(password)}')}")
+    for said in (report.as_text(check(text)), report.as_json(check(text)), redact(spec.content.decode())):
+        assert "user:" not in said
 
 
 def test_a_star_is_all_there_is_to_say() -> None:
