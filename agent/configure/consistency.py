@@ -19,6 +19,13 @@ SHUTDOWN = ("shutdown_grace_period", "shutdown_grace_period_for_critical_pods")
 BY_PRIORITY = "shutdownGracePeriodByPodPriority"
 # k8s.io/kubernetes pkg/kubelet/cm/cpumanager/policy_options.go.
 _ALPHA_OPTIONS = frozenset({"align-by-socket", "distribute-cpus-across-cores"})
+_RIVALS = (
+    ("full-pcpus-only", "distribute-cpus-across-cores"),
+    ("distribute-cpus-across-numa", "distribute-cpus-across-cores"),
+    ("prefer-align-cpus-by-uncorecache", "distribute-cpus-across-cores"),
+    ("prefer-align-cpus-by-uncorecache", "distribute-cpus-across-numa"),
+)
+_IDS_PER_POD = 65536
 _ALPHA_GATE = "CPUManagerPolicyAlphaOptions"
 # The field that gives way, its new value and why.
 Changes = Iterator[tuple[str, Any, str]]
@@ -99,6 +106,18 @@ def _cpu_options(kubernetes: Kubernetes, config: Mapping[str, Any]) -> Changes:
         left = {name: each for name, each in options.items() if name not in alpha}
         reason = f"{', '.join(alpha)} needs kubelet.config.featureGates.{_ALPHA_GATE}"
         yield "cpu_manager_policy_options", left or None, reason
+    for pair in _RIVALS:
+        if set(pair) <= set(options) and not set(pair) & set(alpha):
+            left = {name: each for name, each in options.items() if name not in pair}
+            yield "cpu_manager_policy_options", left or None, f"{' and '.join(pair)} exclude each other"
+
+
+def _user_ids(kubernetes: Kubernetes, _config: Mapping[str, Any]) -> Changes:
+    """Leave every pod its user IDs of the 32 bits that there are, but for the host's (pkg/kubelet/userns)."""
+    wanted = kubernetes.ids_per_pod or _IDS_PER_POD
+    if kubernetes.max_pods > (1 << 32) // wanted - 1:
+        reason = f"{kubernetes.max_pods} pods of {wanted} user IDs each are more than 32 bits can tell apart"
+        yield from _default(reason, kubernetes, "ids_per_pod" if wanted != _IDS_PER_POD else "max_pods")
 
 
 def _parallel_pulls(kubernetes: Kubernetes, config: Mapping[str, Any]) -> Changes:
@@ -137,6 +156,7 @@ _RULES: tuple[Callable[[Kubernetes, Mapping[str, Any]], Changes], ...] = (
     _no_cpu_for_the_host,
     _cpu_options,
     _parallel_pulls,
+    _user_ids,
     _too_short,
     _without_grace,
 )

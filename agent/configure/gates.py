@@ -81,15 +81,55 @@ _GATES = (
 VALUES: Mapping[str, tuple[bool, ...]] = {name: values for values, names in _GATES for name in names.split()}
 
 
-def refused(name: str, value: object) -> str:
-    """Return why kubelet would not take a gate's value, or nothing."""
+# Off unless asked for, with the gate that each needs, off as well.
+_NEEDS = {
+    "ClusterTrustBundleProjection": "ClusterTrustBundle",
+    "DRAWorkloadResourceClaims": "GenericWorkload",
+    "GangScheduling": "GenericWorkload",
+    "TopologyAwareWorkloadScheduling": "GenericWorkload",
+    "WorkloadAwarePreemption": "GangScheduling",
+    "WorkloadWithJob": "GenericWorkload",
+}
+# On unless asked for, with those that need it, on as well.
+_NEEDED_BY = {
+    "APIServerIdentity": ("UnknownVersionInteroperabilityProxy",),
+    "AtomicFIFO": tuple(
+        f"StaleControllerConsistency{each}" for each in ("StatefulSet", "ReplicaSet", "DaemonSet", "Job")
+    ),
+    "ContainerRestartRules": ("RestartAllContainersOnContainerExits",),
+    "DRAResourceClaimDeviceStatus": ("DRADeviceBindingConditions", "DRAResourceClaimGranularStatusAuthorization"),
+    "GracefulNodeShutdown": ("WindowsGracefulNodeShutdown", "GracefulNodeShutdownBasedOnPodPriority"),
+    "MatchLabelKeysInPodTopologySpread": ("MatchLabelKeysInPodTopologySpreadSelectorMerge",),
+    "NodeDeclaredFeatures": (
+        *("ExtendWebSocketsToKubelet", "InPlacePodLevelResourcesVerticalScaling"),
+        *("RestartAllContainersOnContainerExits", "InPlacePodVerticalScalingInitContainers"),
+    ),
+    "PodLevelResources": ("InPlacePodLevelResourcesVerticalScaling",),
+    "ResourceHealthStatus": ("ResourceHealthStatusMessage",),
+}
+
+
+def sound(gates: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[str, str]]:
+    """Return the gates that kubelet takes together, and why it would not start with each of the others."""
+    why = {name: reason for name, value in gates.items() if (reason := _refused(name, value, gates))}
+    kept = {name: value for name, value in gates.items() if name not in why}
+    if not why:
+        return kept, why
+    rest, more = sound(kept)  # another one may have needed what went
+    return rest, {**why, **more}
+
+
+def _refused(name: str, value: object, gates: Mapping[str, object]) -> str:
     if not isinstance(value, bool):
         return "must be true or false, without quotes"
     if name not in VALUES:
         return "kubelet 1.36 has no such gate, and would not start"
-    return (
-        "" if value in VALUES[name] else f"kubelet 1.36 has it fixed to {str(not value).lower()}, and would not start"
-    )
+    if value not in VALUES[name]:
+        return f"kubelet 1.36 has it fixed to {str(not value).lower()}, and would not start"
+    if value and name in _NEEDS and gates.get(_NEEDS[name]) is not True:
+        return f"it needs {_NEEDS[name]}, or kubelet would not start"
+    others = () if value else [each for each in _NEEDED_BY.get(name, ()) if gates.get(each) is not False]
+    return f"{', '.join(others)} needs it, or kubelet would not start" if others else ""
 
 
 def is_on(gates: Mapping[str, object], name: str) -> bool:

@@ -98,7 +98,7 @@ class Kubernetes:
     kube_api_qps: int | None = key(Value(_POSITIVE, "API requests a second", kubelet="kubeAPIQPS"))
     kube_api_burst: int | None = key(Value(_POSITIVE, "API requests at once", kubelet="kubeAPIBurst"))
     container_log_max_size: str | None = key(
-        Value(k8s.quantity, "size at which a container's log is rotated", kubelet="containerLogMaxSize")
+        Value(k8s.size, "size at which a container's log is rotated", kubelet="containerLogMaxSize")
     )
     container_log_max_files: int | None = key(
         Value(integer(2, 1000), "files kept of a container's log", kubelet="containerLogMaxFiles")

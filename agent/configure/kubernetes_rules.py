@@ -86,6 +86,15 @@ def amount(found: str) -> Fraction:
     return Fraction(digits) * _SCALES[found[len(digits) :]]
 
 
+@rule("string", "a size in whole bytes such as 10Mi")
+def size(raw: object) -> str:
+    """Take what 64 bits hold: kubelet asks for no more of these, and no less."""
+    found = quantity(raw)
+    if amount(found) >= 1 << 63 or amount(found).denominator != 1:
+        raise RefusedError
+    return found
+
+
 @rule("string", "a list of CPUs such as 0-3,5")
 def cpuset(raw: object) -> str:
     found = matching(raw, _CPUSET)
@@ -105,9 +114,9 @@ def bootstrap_token(raw: object) -> str:
     return matching(raw, _BOOTSTRAP_TOKEN)
 
 
-@rule("integer", "a multiple of 65536 up to 2147418112")
+@rule("integer", "a power of two from 65536 to 1073741824, so that pods share 32 bits of IDs evenly")
 def ids_per_pod(raw: object) -> int:
-    if not isinstance(raw, int) or isinstance(raw, bool) or not 65536 <= raw < 1 << 31 or raw % 65536:
+    if not isinstance(raw, int) or isinstance(raw, bool) or not 65536 <= raw < 1 << 31 or raw & (raw - 1):
         raise RefusedError
     return raw
 

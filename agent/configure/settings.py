@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
-from agent.configure import consistency, kubelet_fields, rules, schema
+from agent.configure import consistency, field_conflicts, kubelet_fields, rules, schema
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.merging import Document, merge
 from agent.configure.schema import Entries, Named, Section, Unused, key
@@ -101,12 +101,18 @@ def check(documents: Sequence[Document]) -> Checked:
     reading = schema.read(Settings, merged.settings, merged.sources)
     if reading.value is None or any(verdict.level == "error" for verdict in found):
         return Checked(None, reading.accepted, (*found, *_causes(reading.verdicts, found)))
-    own = reading.value.kubelet.config
-    kubernetes, gave_way = consistency.settled(reading.value.kubernetes, own, merged.sources)
+    value = reading.value
+    config, lost = field_conflicts.settled(
+        value.kubelet.config, merged.sources, server_tls_bootstrap=value.kubernetes.server_tls_bootstrap
+    )
+    kubernetes, gave_way = consistency.settled(value.kubernetes, config, merged.sources)
     accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
-    strange = kubelet_fields.remarks(own, merged.sources)
-    verdicts = (*found, *reading.verdicts, *gave_way.values(), *strange)
-    return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts, merged.sources)
+    for path in lost:
+        accepted = dict(field_conflicts.without(accepted, ("kubelet", "config", *path)))
+    strange = kubelet_fields.remarks(config, merged.sources)
+    verdicts = (*found, *reading.verdicts, *lost.values(), *gave_way.values(), *strange)
+    settled = replace(value, kubernetes=kubernetes, kubelet=replace(value.kubelet, config=config))
+    return Checked(settled, accepted, verdicts, merged.sources)
 
 
 def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:

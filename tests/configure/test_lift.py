@@ -96,6 +96,14 @@ def test_what_is_left_of_a_table_stays() -> None:
     assert check(text).accepted["kubelet"]["config"] == accepted(text).kubelet.config
 
 
+def test_what_gave_way_to_another_field_is_not_accepted_and_secrets_beside_it_stay_cut() -> None:
+    header = "staticPodURLHeader.Authorization = ['Bearer hunter2hunter2']\n"
+    checked = check(document(rest=f"[settings.kubelet.config]\n{header}cgroupsPerQOS = false\n"))
+    config = checked.accepted["kubelet"]["config"]
+    assert list(config) == ["staticPodURLHeader"]
+    assert "hunter2" not in str(config)
+
+
 def test_feature_gates_of_a_flag_are_merged_over_those_of_the_configuration() -> None:
     flags = 'flags = ["--feature-gates=MemoryQoS=true,AllAlpha=False"]\n'
     text = document(rest=f"[settings.kubelet]\n{flags}config.featureGates = {{MemoryQoS = false, AllBeta = true}}\n")
@@ -174,7 +182,7 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
         ("podsPerCore = true", "podsPerCore", "must be an integer"),
         ("resolvConf = 1", "resolvConf", "must be text"),
         ('syncFrequency = "often"', "syncFrequency", "must be a duration"),
-        ("tlsCipherSuites = [1]", "tlsCipherSuites", "must be a list of strings"),
+        ("tlsCipherSuites = ['a']", "tlsCipherSuites", "must be a list of cipher suites"),
         ("featureGates = 1", "featureGates", "must be a table"),
         ('featureGates = {MemoryQoS = "true"}', "featureGates", "MemoryQoS: must be true or false, without quotes"),
         ("featureGates = {Accelerators = true}", "featureGates", "Accelerators: kubelet 1.36 has no such gate"),
@@ -183,6 +191,35 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
             "featureGates",
             "KubeletTracing: kubelet 1.36 has it fixed to true",
         ),
+        ("featureGates = {GangScheduling = true}", "featureGates", "GangScheduling: it needs GenericWorkload"),
+        (
+            "featureGates = {WorkloadAwarePreemption = true, GangScheduling = true}",
+            "featureGates",
+            "Preemption: it needs",
+        ),
+        (
+            "featureGates = {GracefulNodeShutdown = false}",
+            "featureGates",
+            "GracefulNodeShutdownBasedOnPodPriority needs",
+        ),
+        (
+            "featureGates = {RotateKubeletServerCertificate = false}",
+            "featureGates.RotateKubeletServerCertificate",
+            "server-tls-bootstrap needs it",
+        ),
+        ('memoryReservationPolicy = "TieredReservation"', "memoryReservationPolicy", "needs featureGates.MemoryQoS"),
+        (
+            "enableSystemLogQuery = true\nenableSystemLogHandler = false",
+            "enableSystemLogQuery",
+            "needs enableSystemLogH",
+        ),
+        ("preloadedImagesVerificationAllowlist = ['a']", "preloadedImagesVerificationAllowlist", "needs imagePull"),
+        (
+            "logging = {format = 'json', vmodule = [{filePattern = 'a', verbosity = 3}]}",
+            "logging.vmodule",
+            "format text",
+        ),
+        ("cgroupsPerQOS = false", "cgroupsPerQOS", "enforceNodeAllocatable needs it"),
         ("runOnce = true", "runOnce", "must be false"),
         ("port = 70000", "port", "must be an integer from 1 to 65535"),
         ("memoryThrottlingFactor = 3.5", "memoryThrottlingFactor", "must be a number above 0 and up to 1"),
@@ -194,7 +231,11 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
         ('authentication.webhook.cacheTTL = "nonsense"', "authentication", "cacheTTL: must be a duration"),
         ("authentication.webhook = 1", "authentication", "webhook: must be a table"),
         ('logging.format = "jsn"', "logging", "format: must be text or json"),
-        ("shutdownGracePeriodByPodPriority = [1]", "shutdownGracePeriodByPodPriority", "must be a list of tables"),
+        (
+            "shutdownGracePeriodByPodPriority = [1]",
+            "shutdownGracePeriodByPodPriority",
+            "must be a list of tables with priority",
+        ),
         ("authentication = 1", "authentication", "must be a table"),
         ("maxPod = 58", "maxPod", "unknown key, passed on to kubelet; did you mean maxPods?"),
     ],
@@ -212,11 +253,15 @@ def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, pat
     "line",
     ["serializeImagePulls = false", "podsPerCore = 9", 'syncFrequency = "1m0s"', 'runtimeRequestTimeout = "0"',
      "featureGates = {MemoryQoS = true}", "runOnce = false",
+     "featureGates = {GangScheduling = true, GenericWorkload = true}",
+     'featureGates = {MemoryQoS = true}\nmemoryReservationPolicy = "TieredReservation"',
+     "cgroupsPerQOS = false\nenforceNodeAllocatable = []",
      'cpuCFSQuotaPeriod = "50ms"', 'podLogsDir = "/var/log/pods"', "logging = {flushFrequency = 5000000000}",
      'logging = {flushFrequency = "5s", format = "json"}', "imageMaximumGCAge = 0",
-     'shutdownGracePeriod = "0"\nshutdownGracePeriodCriticalPods = 0', 'tlsCipherSuites = ["a"]',
+     'shutdownGracePeriod = "0"\nshutdownGracePeriodCriticalPods = 0', 'tlsCipherSuites = ["TLS_AES_128_GCM_SHA256"]',
+     'evictionMinimumReclaim = {"memory.available" = "1Gi"}',
      "memoryThrottlingFactor = 0.9",
-     "tlsCurvePreferences = [1]", 'staticPodURLHeader = {a = ["b"]}'],
+     "tlsCurvePreferences = [29]", 'staticPodURLHeader = {a = ["b"]}'],
 )  # fmt: skip
 def test_a_field_of_its_type_stays(line: str) -> None:
     assert check(document(rest=f"[settings.kubelet.config]\n{line}\n")).verdicts == ()

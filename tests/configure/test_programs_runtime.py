@@ -153,6 +153,19 @@ CONFIG = "[settings.kubelet.config]\n"
         ("", f'{CONFIG}logging.format = "jsn"'),
         ("", f'{CONFIG}port = 70000\nrunOnce = true\nhairpinMode = "x"\nenforceNodeAllocatable = ["x"]'),
         ('system-reserved = {memory = "9000Gi"}', ""),
+        ('container-log-max-size = "1m"\nids-per-pod = 196608', ""),
+        ("max-pods = 65536", ""),
+        (f'{STATIC}cpu-manager-policy-options = ["prefer-align-cpus-by-uncorecache", "distribute-cpus-across-numa"]',
+         ""),
+        ("", f"{CONFIG}featureGates = {{GangScheduling = true, GracefulNodeShutdown = false}}"),
+        ("", f"{CONFIG}featureGates.RotateKubeletServerCertificate = false\ncgroupsPerQOS = false"),
+        ("", f'{CONFIG}memoryReservationPolicy = "TieredReservation"\npreloadedImagesVerificationAllowlist = ["a"]\n'
+             'tlsCipherSuites = ["a"]\ntlsCurvePreferences = [1]\nshowHiddenMetricsForVersion = "1.1"\n'
+             'enableSystemLogQuery = true\nenableSystemLogHandler = false\naddress = "x"\n'
+             'crashLoopBackOff.maxContainerRestartPeriod = "1h"'),
+        ("", f'{CONFIG}logging.vmodule = [{{filePattern = "a", verbosity = -3}}]\n'
+             'evictionMinimumReclaim = {"foo" = "1Gi"}\nshutdownGracePeriodByPodPriority = [{priority = "x"}]\n'
+             'enforceNodeAllocatable = ["pods", "pods"]'),
     ],
 )  # fmt: skip
 def test_kubelet_starts_with_what_is_left_of(lines: str, rest: str, tmp_path: Path) -> None:
