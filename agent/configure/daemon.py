@@ -20,7 +20,7 @@ from agent.configure import checking, diff, identity, naming, providers, render,
 from agent.configure.facts import Facts
 from agent.configure.merging import Document
 from agent.configure.render import Rendered
-from agent.configure.settings import Checked
+from agent.configure.settings import USER_DATA, Checked
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
 from agent.host import files, imds, kernel, owned, status, systemd
 from agent.host.imds import Imds
@@ -153,7 +153,7 @@ def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
 
 def _read(metadata: Imds, root: Path) -> Inputs:
     instance = metadata.instance()
-    sent = userdata.decode(metadata.user_data(), settings.USER_DATA)
+    sent = userdata.decode(metadata.user_data(), USER_DATA)
     checked = checking.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
     facts = Facts(
         instance,

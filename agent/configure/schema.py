@@ -211,8 +211,8 @@ class _Reader:
         if not spec.applied and value != spec.fixed:
             self._warn(path, NOT_APPLIED)
         # What holds a secret is shown as its rule renders it: with what quotes would hide from redaction escaped.
-        shown = value if spec.holds_secret and isinstance(value, str) else raw
-        return value, CUT if spec.secret and raw else public(shown, path[-1])
+        printed = value if spec.holds_secret and isinstance(value, str) else raw
+        return value, CUT if spec.secret and raw else public(printed, path[-1])
 
     def _entries(self, spec: Entries, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}

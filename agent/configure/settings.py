@@ -109,10 +109,9 @@ def check(documents: Sequence[Document]) -> Checked:
     accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
     for path in lost:
         accepted = dict(field_conflicts.without(accepted, ("kubelet", "config", *path)))
-    strange = kubelet_fields.remarks(config, merged.sources)
-    verdicts = (*found, *reading.verdicts, *lost.values(), *gave_way.values(), *strange)
+    odd = (*lost.values(), *gave_way.values(), *kubelet_fields.remarks(config, merged.sources))
     settled = replace(value, kubernetes=kubernetes, kubelet=replace(value.kubelet, config=config))
-    return Checked(settled, accepted, verdicts, merged.sources)
+    return Checked(settled, accepted, (*found, *reading.verdicts, *odd), merged.sources)
 
 
 def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:
