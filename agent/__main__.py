@@ -85,7 +85,9 @@ def _console(options: argparse.Namespace) -> None:
     if options.last_words:
         daemon.last_words(options.output)
     else:
-        daemon.cycle(options.output, daemon.Doctor(examine, announce))
+        # Whoever names another output is a person, and does not wait.
+        apart = daemon.APART if options.output == daemon.CONSOLE else 0.0
+        daemon.cycle(options.output, daemon.Doctor(examine, announce), apart=apart)
 
 
 def _console_decode(options: argparse.Namespace) -> None:

@@ -18,11 +18,12 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class FileSpec:
-    """A file as it should be: its absolute path on the node, content and mode."""
+    """A file as it should be: its absolute path on the node, content and mode; a `secret` one is not shown."""
 
     path: str
     content: bytes
     mode: int = 0o644
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,13 @@ def read(text: str) -> Proxy:
 
 
 def parse(text: str) -> Proxies:
-    """Parse the environment file that `configure` renders; lower-case names win, as they do for Go."""
+    """Parse the environment file that `configure` renders; upper-case names win, as they do for Go.
+
+    See golang.org/x/net/http/httpproxy, FromEnvironment.
+    """
     pairs = {name.strip(): value.strip().strip("\"'") for name, _, value in map(_split, text.splitlines())}
-    direct = _first(pairs, "no_proxy", "NO_PROXY").lower().split(",")
-    return Proxies(_first(pairs, "https_proxy", "HTTPS_PROXY"), tuple(word.strip() for word in direct if word.strip()))
+    direct = _first(pairs, "NO_PROXY", "no_proxy").lower().split(",")
+    return Proxies(_first(pairs, "HTTPS_PROXY", "https_proxy"), tuple(word.strip() for word in direct if word.strip()))
 
 
 def _split(line: str) -> tuple[str, str, str]:

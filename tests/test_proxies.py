@@ -18,6 +18,11 @@ def test_what_configure_renders_is_read_back() -> None:
     assert found.before(S3, 443) == Proxy("proxy.example.com", 3128, authorization)
 
 
+def test_upper_case_wins_where_it_says_something() -> None:
+    found = proxies.parse(f"https_proxy=http://x\nHTTPS_PROXY={URL}\nNO_PROXY=\nno_proxy=localhost\n")
+    assert found == Proxies(URL, ("localhost",))
+
+
 @pytest.mark.parametrize("text", ["", "HTTPS_PROXY=\nNO_PROXY=\n", "not an environment file"])
 def test_no_proxy_at_all(text: str) -> None:
     assert proxies.parse(text).before(S3, 443) is None

@@ -9,7 +9,10 @@ import pytest
 
 from agent import agent_version
 from agent.arguments import parser
+from agent.console.frame import one_line
 from agent.diagnostics import listing
+from agent.doctor.report import CAUSE
+from agent.errors import TemporaryError
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sorted(
@@ -68,3 +71,26 @@ def test_the_help_of_every_command_carries_an_example(words: str, text: str) -> 
 def test_the_tables_of_the_bundle_are_those_of_the_catalogue() -> None:
     written = (ROOT / "docs/bundle.md").read_text().partition("<!-- catalogue -->\n\n")[2]
     assert written == listing.as_markdown(), "run make docs"
+
+
+def test_the_headline_of_every_broken_node_keeps_its_cause_and_action_on_the_console() -> None:
+    rows = [
+        line.split(" | `")[1] for line in (ROOT / "docs/broken-nodes.md").read_text().splitlines() if " | `" in line
+    ]
+    assert len(rows) >= 25
+    for row in rows:
+        headline = row.removesuffix("` |")
+        _, cause, tail = headline.partition(CAUSE)
+        assert one_line(headline).endswith(cause + tail)
+
+
+def test_a_change_of_any_status_gives_a_console_cycle() -> None:
+    unit = (ROOT / "units/systemd/system/node-agent-console.path").read_text()
+    watched = set(re.findall(r"^PathChanged=/run/node-agent/(.+)\.json$", unit, re.MULTILINE))
+    sources = "".join(path.read_text() for path in (ROOT / "agent").rglob("*.py"))
+    assert watched == {*re.findall(r'\bstatus\.write\(\s*"([a-z-]+)"', sources), "diagnostics"} - {"console"}
+
+
+def test_a_stuck_port_is_no_failure_of_the_consoles_unit() -> None:
+    unit = (ROOT / "units/systemd/system/node-agent-console.service").read_text()
+    assert f"SuccessExitStatus={TemporaryError.exit_status}\n" in unit

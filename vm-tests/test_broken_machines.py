@@ -245,10 +245,14 @@ def test_a_cycle_of_a_crowded_machine_keeps_to_the_budget_on_the_serial_port(cro
     assert "xxxx" in found.section("cpu")
 
 
-def test_the_last_words_at_shutdown_are_the_last_lines(node: Node) -> None:
+def test_the_last_words_at_shutdown_name_the_cause_in_the_last_lines(node: Node) -> None:
+    """The agent's daemons are all well: only the doctor's last look knows. The next boot renders the file anew."""
+    guest.run(node, f"echo '[plugins' >> {CONTAINERD}; systemctl restart --no-block containerd")
+    wait_headline(node, "containerd")
     before = len(cycles(node))
     node.reboot()
     until(lambda: len(cycles(node)) > before, 60, "the last words")
+    assert cycles(node)[-1][5].startswith("containerd: "), cycles(node)[-1]
     text = node.serial_log.read_text(errors="replace").replace("\r", "")
     _, _, after = text.rpartition("NODE-AGENT::END")
     # Its own line, then at most what the kernel and systemd-shutdown say.

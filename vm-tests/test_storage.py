@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.vm, pytest.mark.full]
 GIB = 1 << 30
 CONFIGURE = "node-agent-configure.service"
 INSTANCE_STORE = "node-agent-instance-store.service"
+# systemd's "a unit has started" (sd-messages.h).
+STARTED = "39f53479d3a045ac8e11786248231fbf"
 OVERRIDE = "/etc/node-agent/conf.d/50-test.toml"
 COMMANDS = """
 [settings.bootstrap-commands.000-mount-instance-storage]
@@ -57,7 +59,7 @@ def test_karpenter_s_commands_make_an_array_of_the_instance_store(node: Node) ->
             assert found["state"] == "ok", found["message"]
             assert guest.run(node, "findmnt -no FSTYPE,LABEL /mnt/.ephemeral").split() == ["xfs", "node-local"]
             assert "raid0" in guest.run(node, "cat /proc/mdstat")
-            guest.run(node, "touch /mnt/a/kept && test -e /mnt/.ephemeral/a/kept")
+            guest.run(node, "touch /mnt/a/kept && test -e /mnt/.ephemeral/mnt/a/kept")
             guest.run(node, f"systemctl restart {INSTANCE_STORE}; test -e /mnt/a/kept", 300)
         finally:
             guest.run(node, f"umount /mnt/a /mnt/.ephemeral; mdadm --stop /dev/md/node-local; rm {OVERRIDE}", 300)
@@ -73,7 +75,15 @@ def test_a_second_configure_changes_and_restarts_nothing(node: Node) -> None:
     assert [guest.main_pid(node, unit) for unit in units] == before
 
 
+def starts(node: Node) -> list[int]:
+    """Return how often containerd and kubelet have started since the boot."""
+    count = f"journalctl --sync; journalctl -q -b -o cat MESSAGE_ID={STARTED} UNIT={{}} | wc -l"
+    return [int(guest.run(node, count.format(unit))) for unit in ("containerd.service", "kubelet.service")]
+
+
 def test_a_changed_proxy_restarts_containerd_and_kubelet_once(node: Node) -> None:
+    before = starts(node)
+    once = [number + 1 for number in before]
     proxy = '[settings.network]\nhttps-proxy = "http://10.99.0.1:3128"\n'
     kubelet = guest.main_pid(node, "kubelet.service")
     containerd = guest.main_pid(node, "containerd.service")
@@ -83,6 +93,9 @@ def test_a_changed_proxy_restarts_containerd_and_kubelet_once(node: Node) -> Non
         assert guest.main_pid(node, "containerd.service") not in {0, containerd}
         environment = guest.run(node, "tr '\\0' '\\n' <\"/proc/$(pidof kubelet)/environ\"")
         assert "HTTPS_PROXY=http://10.99.0.1:3128\n" in environment
+        until(lambda: starts(node) == once, 120, "both have started anew")
+        guest.run(node, f"systemctl reload {CONFIGURE}", 300)
+        assert starts(node) == once
     finally:
         guest.run(node, f"rm {OVERRIDE}; systemctl reload {CONFIGURE}", 300)
     node.wait_ready(300)

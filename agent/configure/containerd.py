@@ -17,6 +17,9 @@ BASE_SPEC = "/etc/containerd/base-runtime-spec.json"
 SANDBOX_IMAGE = "localhost/kubernetes/pause:0.1.0"
 _VERSION = 2
 _CRI = "io.containerd.grpc.v1.cri"
+# Version 3 of the format has the CRI plug-in in two (containerd's docs/cri/config.md).
+_CRI_OF_VERSION_3 = "io.containerd.cri.v1."
+_MISFIT = "refused: must be of the type of what it replaces; it is left out"
 
 
 def files(settings: Settings) -> list[FileSpec]:
@@ -31,20 +34,54 @@ def files(settings: Settings) -> list[FileSpec]:
 
 
 def remarks(settings: Settings) -> Iterator[Verdict]:
-    version = settings.containerd.config.get("version", _VERSION)
+    own, spec = settings.containerd.config, settings.containerd.base_runtime_spec
+    version = own.get("version", _VERSION)
     if version != _VERSION:
         message = f"accepted, not applied: this image's containerd reads version {_VERSION}, not {version}"
-        yield Verdict(dotted(("containerd", "config")), "warning", message, "user data")
+        yield _warning(("config",), message)
+    else:
+        for path in misfits(_ours(settings), own):
+            yield _warning(("config", *path), _MISFIT)
+        for plugin in _later_plugins(own):
+            yield _warning(("config", "plugins", plugin), f"a name of version 3: without effect in version {_VERSION}")
+    for path in misfits(oci.SPEC, spec):
+        yield _warning(("base-runtime-spec", *path), _MISFIT)
+    yield from registries.remarks(settings)
 
 
 def laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge tables key by key; anything else of `over` wins."""
+    """Merge tables key by key; anything else of `over` wins, if it is of the type that it replaces."""
     merged = dict(under)
     for name, value in over.items():
-        before = merged.get(name)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[name] = laid_over(before, value) if both else value  # type: ignore[arg-type] # both are tables
+        before = merged.get(name, value)
+        if _kind(before) is _kind(value):
+            merged[name] = laid_over(before, value) if name in under and isinstance(before, Mapping) else value
     return merged
+
+
+def misfits(under: Mapping[str, Any], over: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Give the path of each value of `over` that is of another type than what is there: a program would end with it."""
+    for name, value in over.items():
+        before = under.get(name, value)
+        if _kind(before) is not _kind(value):
+            yield (name,)
+        elif name in under and isinstance(before, Mapping):
+            yield from ((name, *path) for path in misfits(before, value))
+
+
+def _kind(value: object) -> type:
+    if isinstance(value, Mapping):
+        return dict
+    return list if isinstance(value, list | tuple) else type(value)
+
+
+def _later_plugins(own: Mapping[str, Any]) -> list[str]:
+    plugins = own.get("plugins")
+    return [name for name in plugins if name.startswith(_CRI_OF_VERSION_3)] if isinstance(plugins, Mapping) else []
+
+
+def _warning(path: tuple[str, ...], message: str) -> Verdict:
+    return Verdict(dotted(("containerd", *path)), "warning", message, "user data")
 
 
 def _config(settings: Settings) -> dict[str, Any]:

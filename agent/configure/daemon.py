@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent import clock, log, loop
-from agent.configure import diff, identity, naming, providers, render, report, settings, trust, userdata
+from agent.configure import checking, diff, identity, naming, providers, render, report, trust, userdata
 from agent.configure.facts import Facts
 from agent.configure.merging import Document
 from agent.configure.render import Rendered
-from agent.configure.settings import Checked
+from agent.configure.settings import USER_DATA, Checked
 from agent.errors import AgentError, FailedError, SettingsError, TemporaryError
 from agent.host import files, imds, kernel, owned, status, systemd
 from agent.host.imds import Imds
@@ -41,7 +41,6 @@ _CLOCK_PATIENCE = 120.0
 # At boot metadata is waited for without end; after each attempt the status says what it is waiting for.
 _ATTEMPT = 10.0
 _BOUNDED = 10.0
-_USER_DATA = "user data"
 _CURE = "correct the user data (the instance must be stopped for it); `node-agent settings check FILE` tries it out"
 _MACS = "meta-data/network/interfaces/macs"
 _NOTHING_KNOWN: Mapping[str, Any] = dict.fromkeys(
@@ -77,24 +76,32 @@ def _pass(root: Path, imds_url: str | None, *, live: bool, dry_run: bool) -> Non
         if dry_run:
             sys.stdout.write(_preview(rendered.files, root))
             return
-        changed = (
-            owned.write_set(rendered.files, RECORD, root=root)
-            | _drop_stale(inputs, root)
-            | _drop_distrusted(inputs, root)
-        )
-        if live:
-            _touch(rendered, changed)
-    except AgentError as error:
+        carry_out(inputs, rendered, root, partial(_touch, rendered) if live else lambda _changed: None)
+    except Exception as error:
         if not dry_run:
-            _say("waiting" if isinstance(error, TemporaryError) else "failed", str(error), root, details)
+            # What nobody foresaw may quote what it stumbled over, secrets too.
+            told = str(error) if isinstance(error, AgentError) else f"a defect of the agent: {type(error).__name__}"
+            _say("waiting" if isinstance(error, TemporaryError) else "failed", told, root, details)
         raise
     _say("ok", f"{details['nodeName']} is configured", root, details)
+
+
+def carry_out(inputs: Inputs, rendered: Rendered, root: Path, take_effect: Callable[[frozenset[str]], None]) -> None:
+    """Make files and state as they should be, then have what reads them take the changes up, by their paths.
+
+    Changes are on record until then: a run that is killed, or fails, leaves them to the next one.
+    """
+    owned.write_set(rendered.files, RECORD, root=root)
+    _drop_stale(inputs, root)
+    _drop_distrusted(inputs, root)
+    take_effect(owned.due(RECORD, root=root))
+    owned.settle(RECORD, root=root)
 
 
 def check(paths: Sequence[Path], *, as_json: bool) -> bool:
     """Print what files of user data come to, merged in their order, and return whether a node could join with it."""
     found = (userdata.decode(_read_given(path), path.name) for path in paths)
-    checked = settings.check([document for documents in found for document in documents])
+    checked = checking.check([document for documents in found for document in documents])
     sys.stdout.write(report.as_json(checked) if as_json else report.as_text(checked))
     return checked.settings is not None
 
@@ -146,8 +153,8 @@ def _read_at_once(root: Path, imds_url: str | None) -> Inputs:
 
 def _read(metadata: Imds, root: Path) -> Inputs:
     instance = metadata.instance()
-    sent = userdata.decode(metadata.user_data(), _USER_DATA)
-    checked = settings.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
+    sent = userdata.decode(metadata.user_data(), USER_DATA)
+    checked = checking.check([*_given(root, IMAGE_DEFAULTS), *sent, *_given(root, OVERRIDES)])
     facts = Facts(
         instance,
         cpus=kernel.online_cpus(),
@@ -155,7 +162,7 @@ def _read(metadata: Imds, root: Path) -> Inputs:
         local_hostname=metadata.get("meta-data/local-hostname"),
         vpc_networks=_vpc_networks(metadata) if naming.needs_vpc_networks(checked.settings) else (),
         public_bundle=files.read_text(files.below(root, PUBLIC_BUNDLE), limit=_BUNDLE_LIMIT),
-        providers=_programs(files.below(root, providers.PROGRAMS)),
+        providers=files.executables(files.below(root, providers.PROGRAMS)),
         storage_mib=kernel.storage_mib(files.below(root, "/var")),
     )
     failed = checked.settings is None
@@ -164,16 +171,18 @@ def _read(metadata: Imds, root: Path) -> Inputs:
     )
 
 
-def _programs(folder: Path) -> frozenset[str]:
-    found = folder.iterdir() if folder.is_dir() else ()
-    return frozenset(path.name for path in found if path.is_file() and os.access(path, os.X_OK))
-
-
 def _given(root: Path, folder: str) -> list[Document]:
     """Return the settings in a folder of the node, by the order of their files' names."""
     paths = sorted(files.below(root, folder).glob("*.toml"))
-    found = (userdata.decode(_read_given(path), f"{folder}/{path.name}") for path in paths)
-    return [document for documents in found for document in documents]
+    return [document for path in paths for document in _given_file(path, f"{folder}/{path.name}")]
+
+
+def _given_file(path: Path, source: str) -> tuple[Document, ...]:
+    try:
+        return userdata.decode(_read_given(path), source)
+    except FailedError as error:  # such as a link to nowhere: the node joins without it
+        said = Verdict("", "warning", f"{error.message}: it is skipped", source)
+        return (Document(source, blank=True, remarks=(said,)),)
 
 
 def _read_given(path: Path) -> bytes:
@@ -197,10 +206,7 @@ def _render(inputs: Inputs) -> Rendered:
     for verdict in _verdicts(inputs):
         log.get("configure").warning("settings verdict", path=verdict.path, message=verdict.message)
     if checked.settings is None:
-        errors = [each for each in checked.verdicts if each.level == "error"]
-        others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        first = ": ".join(part for part in (errors[0].path or errors[0].source, errors[0].message) if part)
-        raise SettingsError(f"{first}{others}", hint=_CURE)
+        raise SettingsError(report.first_error(checked.verdicts), hint=_CURE)
     if providers.lacks_ecr(checked.settings, inputs.facts):
         log.get("configure").warning(
             "no ecr-credential-provider: private images of ECR need credentials in the settings"
@@ -211,7 +217,8 @@ def _render(inputs: Inputs) -> Rendered:
 def _verdicts(inputs: Inputs) -> tuple[Verdict, ...]:
     if inputs.checked.settings is None:
         return inputs.checked.verdicts
-    return (*inputs.checked.verdicts, *render.remarks(inputs.checked.settings, inputs.facts, datetime.now(UTC)))
+    remarks = render.remarks_of_facts(inputs.checked.settings, inputs.facts, datetime.now(UTC))
+    return (*inputs.checked.verdicts, *inputs.checked.sourced(remarks))
 
 
 def _details(inputs: Inputs) -> Mapping[str, Any]:
@@ -232,37 +239,39 @@ def _say(state: str, message: str, root: Path, details: Mapping[str, Any]) -> No
     status.write("configure", state, message, root=root, **details)
 
 
-def _drop_stale(inputs: Inputs, root: Path) -> frozenset[str]:
-    """Remove what another instance or other settings left in kubelet's state, and return what was there.
+def _drop_stale(inputs: Inputs, root: Path) -> None:
+    """Remove what another instance or other settings left in kubelet's state.
 
-    The record is written last, so that a killed pass is made up for by the next one.
+    The record of the identity is written last, so that a killed pass is made up for by the next one.
     """
     if inputs.checked.settings is None:
-        return frozenset()
+        return
     now = identity.identity(inputs.checked.settings, inputs.facts)
     states = {path: files.read_text(files.below(root, path)) for path in identity.MANAGERS}
     recorded = files.read_text(files.below(root, identity.RECORD))
-    stale = identity.stale(recorded, now, states)
-    dropped = frozenset(path for path in stale if files.remove_tree(path, root=root))
+    found = identity.stale(recorded, now, states)
+    stale = frozenset(path for path in found if os.path.lexists(files.below(root, path)))
+    if stale:
+        owned.owe(stale, RECORD, root=root)
+        for path in stale:
+            files.remove_tree(path, root=root)
+        log.get("configure").info("state of another instance or of other settings removed", paths=sorted(stale))
     files.write_file(identity.record(now), root=root)
-    if dropped:
-        log.get("configure").info("state of another instance or of other settings removed", paths=sorted(dropped))
-    return dropped
 
 
-def _drop_distrusted(inputs: Inputs, root: Path) -> frozenset[str]:
+def _drop_distrusted(inputs: Inputs, root: Path) -> None:
     """Remove single files and links of certificates that the store leaves out, or they would be believed all the same.
 
     A certificate that is trusted again is in the store.
     """
     marks = trust.distrusted(inputs.checked.settings) if inputs.checked.settings else frozenset()
-    folders = [folder for folder in trust.SCANNED if files.below(root, folder).is_dir()] if marks else []
-    found = [f"{folder}/{path.name}" for folder in folders for path in files.below(root, folder).iterdir()]
-    texts = ((path, files.read_text(files.below(root, path).resolve())) for path in found if path != trust.STORE)
-    removed = [
-        path for path, text in texts if text and trust.betrays(text, marks) and files.remove_file(path, root=root)
-    ]
-    return frozenset({trust.STORE}) if removed else frozenset()
+    texts = [files.texts(folder, root=root) for folder in trust.SCANNED] if marks else []
+    found = {path: text for each in texts for path, text in each.items() if path != trust.STORE}
+    betraying = [path for path, text in found.items() if trust.betrays(text, marks)]
+    if betraying:
+        owned.owe({trust.STORE}, RECORD, root=root)
+    for path in betraying:
+        files.remove_file(path, root=root)
 
 
 def _preview(wanted: Sequence[FileSpec], root: Path) -> str:
@@ -283,7 +292,8 @@ def _touch(rendered: Rendered, changed: frozenset[str]) -> None:
             log.get("configure").warning("sysctl not set", reason=str(error))
     if render.needs_reload(changed):
         systemd.reload()
-    units = render.restarts(changed)
+    wanted = render.restarts(changed)
+    units = render.on_this_image(wanted, systemd.load_states(wanted)) if wanted else ()
     if units:
         systemd.try_restart(*units)
     log.get("configure").info("configured", changed=",".join(sorted(changed)) or "nothing", restarted=",".join(units))

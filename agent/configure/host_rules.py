@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.configure import kubernetes_rules, rules
+from agent.configure import kubernetes_rules, rules, url_rules
 from agent.configure.schema import RefusedError, rule
 
 _REGISTRY = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?")
@@ -80,6 +80,8 @@ def credentials(raw: object) -> tuple[Credential, ...]:
 def sysctl(name: str, raw: object) -> str:
     if not _SYSCTL.fullmatch(name) or ".." in name:
         raise RefusedError
+    if name.replace("/", ".") == "kernel.hostname":
+        raise RefusedError("another one: settings.network.hostname is the host name")
     if isinstance(raw, int) and not isinstance(raw, bool) and -(1 << 63) <= raw < 1 << 63:
         return str(raw)
     return rules.text(raw)
@@ -112,7 +114,7 @@ def _tables(raw: object, short: str) -> Iterable[Mapping[str, Any]]:
 
 
 def _mirror(table: Mapping[str, Any]) -> Mirror:
-    endpoints = tuple(rules.url(each).rstrip("/") for each in rules.texts(table.get("endpoint")))
+    endpoints = tuple(url_rules.url(each).rstrip("/") for each in rules.texts(table.get("endpoint")))
     capabilities = tuple(rules.texts(table.get("capabilities", ["pull", "resolve"])))
     strange = set(table) - {"registry", "endpoint", "capabilities"}
     if strange or not endpoints or not capabilities or not set(capabilities) <= set(_CAPABILITIES):

@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.configure.schema import dotted
 from agent.configure.settings import Settings
+from agent.configure.shown import show
 from agent.model import FileSpec, Verdict
 
 PATH = "/etc/node-agent/instance-store.json"
@@ -74,7 +75,7 @@ def _of_commands(settings: Settings) -> Request:
     for name, table in sorted(settings.bootstrap_commands.items()):
         for command in table.commands if table.mode != "off" else ():
             if command[:2] != _CLIENT or len(command) < 3:
-                oddities.append((name, f"{' '.join(command)[:60]!a} is not run: only apiclient ephemeral-storage is"))
+                oddities.append((name, f"{show(' '.join(command))} is not run: only apiclient ephemeral-storage is"))
                 continue
             read = _initialised(command[3:]) if command[2] == "init" else _bound(wish, command)
             if isinstance(read, str):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agent.configure import flags, lift, naming, providers, reserves
+from agent.configure import consistency, fitting, flags, lift, naming, providers, reserves
 from agent.configure.facts import Facts
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.schema import Entries, Value, keys
@@ -22,7 +22,6 @@ _KIND = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfigur
 _DROP_INS_NOTE = """\
 kubelet reads the *.conf files of this folder after ../config.json, in name order; a later one wins, lists are replaced.
 """
-_EVICTION_HARD = {"memory.available": "100Mi", "nodefs.available": "10%", "nodefs.inodesFree": "5%"}
 _CIPHERS = [
     f"TLS_ECDHE_{key}_WITH_{cipher}"
     for key in ("ECDSA", "RSA")
@@ -46,15 +45,16 @@ def files(settings: Settings, facts: Facts) -> list[FileSpec]:
 
 def config(settings: Settings, facts: Facts) -> Mapping[str, Any]:
     """Return config.json; the user's own fields are in a drop-in that kubelet reads after it."""
+    settings = fitting.fitted(settings, facts)
     kubernetes = settings.kubernetes
     return {
         **_defaults(),
         **_optional(kubernetes),
-        **_cgroups(settings),
-        **_chosen(kubernetes),
+        **_cgroups(kubernetes),
+        **_chosen(kubernetes, settings.kubelet.config),
         "address": "::" if naming.is_ipv6(settings) else "0.0.0.0",  # noqa: S104 - kubelet's API is for the cluster
         "clusterDNS": naming.cluster_dns(settings, facts),
-        "evictionHard": {**_EVICTION_HARD, **kubernetes.eviction_hard},
+        "evictionHard": reserves.eviction_hard(kubernetes),
         "kubeReserved": reserves.kube_reserved(settings, facts),
         "logging": {"verbosity": kubernetes.log_level},
         "providerID": naming.provider_id(settings, facts),
@@ -93,12 +93,13 @@ def _defaults() -> Mapping[str, Any]:
     }
 
 
-def _chosen(kubernetes: Kubernetes) -> dict[str, Any]:
+def _chosen(kubernetes: Kubernetes, own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that KubeletConfiguration has under a name of its own, with nothing else to them."""
     chosen = {}
+    by_priority = consistency.SHUTDOWN if own.get(consistency.BY_PRIORITY) else ()
     for _, target, spec, _ in keys(Kubernetes):
         value = getattr(kubernetes, target)
-        if isinstance(spec, Value | Entries) and spec.kubelet and value is not None and value != {}:
+        if isinstance(spec, Value | Entries) and spec.kubelet and value not in (None, {}) and target not in by_priority:
             chosen[spec.kubelet] = value
     return chosen
 
@@ -118,11 +119,9 @@ def _optional(kubernetes: Kubernetes) -> dict[str, Any]:
     return fields
 
 
-def _cgroups(settings: Settings) -> dict[str, str]:
+def _cgroups(kubernetes: Kubernetes) -> dict[str, str]:
     """Return the groups that reservations are for; kubelet takes none beside CPUs that are reserved by number."""
-    by_flag = any(flags.name(flag) == "reserved-cpus" for flag in settings.kubelet.flags)
-    by_number = settings.kubernetes.reserved_cpus or by_flag
-    return {} if by_number else {"kubeReservedCgroup": "/runtime", "systemReservedCgroup": "/system"}
+    return {} if kubernetes.reserved_cpus else {"kubeReservedCgroup": "/runtime", "systemReservedCgroup": "/system"}
 
 
 def _drop_in(own: Mapping[str, Any]) -> list[FileSpec]:
@@ -133,7 +132,7 @@ def _drop_in(own: Mapping[str, Any]) -> list[FileSpec]:
 def _static_pods(kubernetes: Kubernetes) -> list[FileSpec]:
     wanted = kubernetes.static_pods.items() if kubernetes.static_pods_enabled else ()
     return [
-        FileSpec(f"{_STATIC_PODS}/{name}.yaml", pod.manifest, 0o600)
+        FileSpec(f"{_STATIC_PODS}/{name}.yaml", pod.manifest, 0o600, secret=True)
         for name, pod in sorted(wanted)
         if pod.enabled and pod.manifest
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.configure import certificates, rules
+from agent.configure import certificates, rules, url_rules
 from agent.configure import kubernetes_rules as k8s
 from agent.configure.certificates import Certificate
 from agent.configure.rules import INT32, Address, Network, boolean, choice, duration, integer
@@ -41,7 +41,7 @@ class Kubernetes:
     """[settings.kubernetes]."""
 
     api_server: str = key(
-        Value(rules.api_server, "the https URL of the cluster's API server", "kubeconfig", required=True)
+        Value(url_rules.api_server, "the https URL of the cluster's API server", "kubeconfig", required=True)
     )
     cluster_certificate: tuple[Certificate, ...] = key(
         Value(
@@ -53,7 +53,7 @@ class Kubernetes:
     )
     cluster_name: str = key(Value(k8s.cluster_name, "the name of the EKS cluster", "kubeconfig", required=True))
     service_cidr: Network | None = key(
-        Value(rules.network, "the cluster's services; its tenth address is their DNS", "`clusterDNS`, NO_PROXY")
+        Value(rules.service_network, "the cluster's services; its tenth address is their DNS", "`clusterDNS`, NO_PROXY")
     )
     cluster_dns_ip: tuple[Address, ...] = key(
         Value(rules.addresses, "the cluster's DNS service, which also tells its IP family", "`clusterDNS`"), ()
@@ -98,7 +98,7 @@ class Kubernetes:
     kube_api_qps: int | None = key(Value(_POSITIVE, "API requests a second", kubelet="kubeAPIQPS"))
     kube_api_burst: int | None = key(Value(_POSITIVE, "API requests at once", kubelet="kubeAPIBurst"))
     container_log_max_size: str | None = key(
-        Value(k8s.quantity, "size at which a container's log is rotated", kubelet="containerLogMaxSize")
+        Value(k8s.size, "size at which a container's log is rotated", kubelet="containerLogMaxSize")
     )
     container_log_max_files: int | None = key(
         Value(integer(2, 1000), "files kept of a container's log", kubelet="containerLogMaxFiles")

@@ -3,16 +3,28 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from agent.configure.rules import duration, is_dns_name, is_odd, matching, texts
-from agent.configure.schema import RefusedError, rule
+from agent.configure.schema import RefusedError, SomeRefusedError, rule
 
 _CLUSTER_NAME = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
 _NODE_NAME = re.compile(r"[0-9a-z]([0-9a-z.-]{0,251}[0-9a-z])?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?([EPTGMk]i?|Ki|m)?")
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(Ki|[EPTGM]i?|k|m)?")
+_SCALES: Mapping[str, Fraction] = {
+    "": Fraction(1),
+    "m": Fraction(1, 1000),
+    **{suffix: Fraction(1000 ** (power + 1)) for power, suffix in enumerate("kMGTPE")},
+    **{f"{suffix}i": Fraction(1024 ** (power + 1)) for power, suffix in enumerate("KMGTPE")},
+}
 _PERCENT = re.compile(r"[0-9]{1,2}(\.[0-9]+)?%")
-_SYSCTL = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9*])?")
+# k8s.io/kubernetes pkg/apis/policy/validation, and what k8s.io/component-helpers node/util/sysctl knows a namespace of.
+_SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]")
+_NAMESPACED = re.compile(
+    r"kernel\.(sem|shm|shmall|shmmax|shmmni|shm_rmid_forced|msg|msgmax|msgmnb|msgmni)\*?|(net|fs\.mqueue)\..*"
+)
+_LONGEST_SYSCTL = 253
 _CPUSET = re.compile(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*")
 _BOOTSTRAP_TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 _FLAG = re.compile(r"--?[a-z][a-z0-9-]*(=.*)?")
@@ -68,9 +80,33 @@ def quantity(raw: object) -> str:
     return matching(raw, _QUANTITY)
 
 
+def amount(found: str) -> Fraction:
+    """Return how much a quantity is that the rule took."""
+    digits = found.rstrip("EPTGMKkim")
+    return Fraction(digits) * _SCALES[found[len(digits) :]]
+
+
+@rule("string", "a size in whole bytes such as 10Mi")
+def size(raw: object) -> str:
+    """Take what 64 bits hold: kubelet asks for no more of these, and no less."""
+    found = quantity(raw)
+    if amount(found) >= 1 << 63 or amount(found).denominator != 1:
+        raise RefusedError
+    return found
+
+
 @rule("string", "a list of CPUs such as 0-3,5")
 def cpuset(raw: object) -> str:
-    return matching(raw, _CPUSET)
+    found = matching(raw, _CPUSET)
+    if any(first > last for first, last in cpu_ranges(found)):
+        raise RefusedError
+    return found
+
+
+def cpu_ranges(cpus: str) -> list[tuple[int, int]]:
+    """Return the first and the last CPU of each range of a list that the rule took."""
+    parts = (part.partition("-") for part in cpus.split(","))
+    return [(int(first), int(last or first)) for first, _, last in parts]
 
 
 @rule("string", "a bootstrap token: 6 and 16 lower-case letters and digits with a dot between them")
@@ -78,9 +114,9 @@ def bootstrap_token(raw: object) -> str:
     return matching(raw, _BOOTSTRAP_TOKEN)
 
 
-@rule("integer", "a multiple of 65536 up to 2147418112")
+@rule("integer", "a power of two from 65536 to 1073741824, so that pods share 32 bits of IDs evenly")
 def ids_per_pod(raw: object) -> int:
-    if not isinstance(raw, int) or isinstance(raw, bool) or not 65536 <= raw < 1 << 31 or raw % 65536:
+    if not isinstance(raw, int) or isinstance(raw, bool) or not 65536 <= raw < 1 << 31 or raw & (raw - 1):
         raise RefusedError
     return raw
 
@@ -96,9 +132,23 @@ def throttling_factor(raw: object) -> float:
     return factor
 
 
-@rule("list of strings", "a list of sysctl names or patterns such as net.core.*")
+@rule(
+    "list of strings",
+    "a list of sysctl names or patterns such as net.core.*, of kernel.shm*, kernel.msg*, kernel.sem,"
+    " fs.mqueue.* and net.*, which each pod has for itself",
+)
 def sysctls(raw: object) -> tuple[str, ...]:
-    return tuple(matching(each, _SYSCTL) for each in texts(raw))
+    good = [each for each in texts(raw) if _is_namespaced(each)]
+    bad = [each for each in texts(raw) if each not in good]
+    if bad:
+        message = f"{bad[0][:60]!a} is refused: must be one that each pod has for itself, or kubelet would not start"
+        raise SomeRefusedError(tuple(good), good, message)
+    return tuple(good)
+
+
+def _is_namespaced(pattern: str) -> bool:
+    dotted = pattern.replace("/", ".")
+    return bool(len(pattern) <= _LONGEST_SYSCTL and _SYSCTL.fullmatch(pattern) and _NAMESPACED.fullmatch(dotted))
 
 
 @rule("list of strings", f"a list of {', '.join(_CPU_OPTIONS)}")
@@ -123,6 +173,8 @@ def numa_reservation(name: str, raw: object) -> Mapping[str, str]:
     if not re.fullmatch(r"[0-9]{1,3}", name, re.ASCII) or not isinstance(raw, dict):
         raise RefusedError
     limits = {limit: quantity(each) for limit, each in raw.items() if limit != "enabled"}
+    if not all(map(amount, limits.values())):
+        raise RefusedError("more than nothing")
     if not set(limits) <= set(_NUMA_LIMITS) or not isinstance(raw.get("enabled", True), bool):
         raise RefusedError
     return limits if raw.get("enabled", True) else {}
@@ -147,9 +199,16 @@ def label(name: str, raw: object) -> str:
 
 @rule("string or list of strings", f'"value:Effect" or a list of those, the effect being {", ".join(_EFFECTS)}')
 def taints(name: str, raw: object) -> tuple[Taint, ...]:
-    """Take a list of "value:Effect", or one of them; the value may be empty."""
+    """Take a list of "value:Effect", or one of them; the value may be empty. The first of an effect counts."""
     _qualified(name)
-    return tuple(_taint(each) for each in ([raw] if isinstance(raw, str) else texts(raw)))
+    given = [raw] if isinstance(raw, str) else texts(raw)
+    first = {taint.effect: (taint, word) for word, taint in reversed([(word, _taint(word)) for word in given])}
+    kept = sorted(first.values(), key=lambda pair: given.index(pair[1]))
+    found = tuple(taint for taint, _ in kept)
+    if len(found) < len(given):
+        message = "the same effect stands twice: the API server would refuse the node; the first counts"
+        raise SomeRefusedError(found, [word for _, word in kept], message)
+    return found
 
 
 @rule("string", f"a quantity or a percentage below 100%, under one of {', '.join(_SIGNALS)}")

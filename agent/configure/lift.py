@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agent.configure import kubernetes_rules
+from agent.configure import kubernetes_rules, rules
 from agent.configure.kubernetes import Kubernetes
+from agent.configure.mapping import as_it_is
 from agent.configure.merging import Document
 from agent.configure.schema import Entries, RefusedError, Value, keys
 from agent.model import Verdict
@@ -18,10 +19,6 @@ from agent.model import Verdict
 # A node's labels may well take kilobytes; shlex takes time in the square of a word.
 _LONGEST_ELEMENT = 16_384
 _MOST_ELEMENTS = 256
-
-
-def _as_it_is(raw: object) -> object:
-    return raw
 
 
 def _taints_of_objects(raw: object) -> object:
@@ -56,6 +53,17 @@ def _labels_of_flag(text: str) -> object:
     return {name: value for name, _, value in (each.partition("=") for each in filter(None, text.split(",")))}
 
 
+def _duration(raw: object) -> object:
+    """Turn the number that YAML makes of a duration's zero back."""
+    return "0" if isinstance(raw, int) and not isinstance(raw, bool) and raw == 0 else raw
+
+
+def _gates_of_flag(text: str) -> object:
+    booleans: Mapping[object, bool] = {"true": True, "false": False}
+    pairs = (each.partition("=") for each in filter(None, text.split(",")))
+    return {name.strip(): booleans.get(value.strip().lower(), value) for name, _, value in pairs}
+
+
 def _number(text: str) -> object:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
 
@@ -72,33 +80,37 @@ def _switched_on(raw: object) -> object:
     return [name for name, each in raw.items() if each is True or each == "true"] if isinstance(raw, dict) else raw
 
 
-_DIRECT: Mapping[str, str] = {
-    spec.kubelet: name for name, _, spec, _ in keys(Kubernetes) if isinstance(spec, Value | Entries) and spec.kubelet
+_DIRECT: Mapping[str, tuple[str, Callable[[Any], object]]] = {
+    spec.kubelet: (name, _duration if spec.rule is rules.duration else as_it_is)
+    for name, _, spec, _ in keys(Kubernetes)
+    if isinstance(spec, Value | Entries) and spec.kubelet
 }
 # Fields of KubeletConfiguration: the setting that each is, and how it is written there.
 _FIELDS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
-    **{field: (name, _as_it_is) for field, name in _DIRECT.items()},
-    "clusterDNS": ("cluster-dns-ip", _as_it_is),
+    **_DIRECT,
+    "clusterDNS": ("cluster-dns-ip", as_it_is),
     "cpuManagerPolicyOptions": ("cpu-manager-policy-options", _switched_on),
-    "evictionHard": ("eviction-hard", _as_it_is),
-    "kubeReserved": ("kube-reserved", _as_it_is),
-    "logging.verbosity": ("log-level", _as_it_is),
-    "memorySwap.swapBehavior": ("memory-swap-behavior", _as_it_is),
-    "providerID": ("provider-id", _as_it_is),
+    "evictionHard": ("eviction-hard", as_it_is),
+    "kubeReserved": ("kube-reserved", as_it_is),
+    "logging.verbosity": ("log-level", as_it_is),
+    "memorySwap.swapBehavior": ("memory-swap-behavior", as_it_is),
+    "providerID": ("provider-id", as_it_is),
     "registerWithTaints": ("node-taints", _taints_of_objects),
     "reservedMemory": ("memory-manager-reserved-memory", _numa_nodes),
     "topologyManagerPolicyOptions": ("topology-manager-policy-options", _numbers),
-    "userNamespaces.idsPerPod": ("ids-per-pod", _as_it_is),
+    "userNamespaces.idsPerPod": ("ids-per-pod", as_it_is),
 }
 _FLAGS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "cloud-provider": ("cloud-provider", as_it_is),
     "cluster-dns": ("cluster-dns-ip", lambda text: text.split(",")),
-    "cluster-domain": ("cluster-domain", _as_it_is),
-    "hostname-override": ("hostname-override", _as_it_is),
+    "cluster-domain": ("cluster-domain", as_it_is),
+    "hostname-override": ("hostname-override", as_it_is),
     "max-pods": ("max-pods", _number),
-    "node-ip": ("node-ip", _as_it_is),
+    "node-ip": ("node-ip", as_it_is),
     "node-labels": ("node-labels", _labels_of_flag),
-    "provider-id": ("provider-id", _as_it_is),
+    "provider-id": ("provider-id", as_it_is),
     "register-with-taints": ("node-taints", _taints_of_flag),
+    "reserved-cpus": ("reserved-cpus", as_it_is),
     "v": ("log-level", _number),
 }
 
@@ -130,6 +142,8 @@ def flags() -> Mapping[str, str]:
     return {flag: name for flag, (name, _) in _FLAGS.items()}
 
 
+# A flag whose value is merged into kubelet's own configuration, over what that says of the same gate.
+_GATES = "feature-gates"
 # Where nodeadm's users set the proxy of what joins the node to its cluster.
 _PROXIED = ("default", "containerd", "kubelet")
 
@@ -143,6 +157,10 @@ def lifted(document: Document) -> Iterator[Document]:
     environment = _table(document.settings, "environment")
     yield from _of_environment(environment, document.source)
     yield replace(document, settings=_rest(document.settings, flags, environment), remarks=document.remarks + remarks)
+    for name, _, text in map(_named, flags):
+        if name == _GATES:
+            gates = {"config": {"featureGates": _gates_of_flag(text)}}
+            yield Document(f"{document.source}, kubelet.flags --{name}", {"kubelet": gates})
 
 
 def _of_configuration(config: Mapping[str, Any], source: str) -> Iterator[Document]:
@@ -155,7 +173,7 @@ def _of_configuration(config: Mapping[str, Any], source: str) -> Iterator[Docume
 
 def _of_flags(flags: list[str], source: str) -> Iterator[Document]:
     for flag in flags:
-        name, _, text = flag.removeprefix("--").partition("=")
+        name, _, text = _named(flag)
         if name in _FLAGS:
             setting, convert = _FLAGS[name]
             yield _document(("kubernetes", setting), convert(text), f"{source}, kubelet.flags --{name}")
@@ -172,10 +190,14 @@ def _of_environment(environment: Mapping[str, Any], source: str) -> Iterator[Doc
                 yield _document(("network", "no-proxy"), entries, where)
 
 
+def _named(flag: str) -> tuple[str, str, str]:
+    return flag.removeprefix("--").partition("=")
+
+
 def _rest(settings: Mapping[str, Any], flags: list[str], environment: Mapping[str, Any]) -> Mapping[str, Any]:
     rest = dict(settings)
     if "flags" in _table(settings, "kubelet"):
-        kept = [flag for flag in flags if flag.removeprefix("--").partition("=")[0] not in _FLAGS]
+        kept = [flag for flag in flags if _named(flag)[0] not in {*_FLAGS, _GATES}]
         others = {name: each for name, each in settings["kubelet"].items() if name != "flags"}
         rest["kubelet"] = {**others, "flags": kept} if kept else others
     if environment:

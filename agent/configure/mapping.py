@@ -9,7 +9,7 @@ from agent.configure.schema import MOST_COMPARED, NOT_APPLIED, Path, RefusedErro
 from agent.model import Verdict
 
 
-def _as_it_is(raw: object) -> object:
+def as_it_is(raw: object) -> object:
     return raw
 
 
@@ -19,7 +19,7 @@ class Field:
 
     target: Path | None
     about: str = ""
-    convert: Callable[[Any], object] = _as_it_is
+    convert: Callable[[Any], object] = as_it_is
 
 
 Fields = Mapping[str, Field]

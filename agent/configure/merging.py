@@ -46,7 +46,7 @@ def merge(documents: Iterable[Document]) -> Merged:
 
 
 def _lay_over(settings: dict[str, Any], document: Document, sources: dict[Path, str]) -> None:
-    """Merge a document into `settings`; its trees are shallow (see `values.py`), so recursion is safe."""
+    """Merge a document into `settings`; its trees are shallow (see `texts.check`), so recursion is safe."""
 
     def lay(under: dict[str, Any], over: Mapping[str, Any], path: Path, source: str) -> None:
         for name, value in over.items():

@@ -1,6 +1,7 @@
 """NodeClass (eks.amazonaws.com) of EKS Auto Mode: which of its fields a node has to know, and what becomes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from itertools import chain, count
 
 from agent.configure.mapping import Field
 from agent.configure.schema import RefusedError
@@ -16,7 +17,16 @@ def _bundles(raw: object) -> Mapping[str, object]:
         isinstance(each, dict) and isinstance(each.get("name"), str) for each in raw
     ):
         raise RefusedError("a list of bundles, each with name and data")
-    return {each["name"]: {"data": each.get("data", ""), "trusted": True} for each in raw}
+    bundles: dict[str, object] = {}
+    for each in raw:
+        bundles[_free_name(each["name"], bundles)] = {"data": each.get("data", ""), "trusted": True}
+    return bundles
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """Return the name, or the first of NAME-2, NAME-3 that is free: no bundle is lost to another of its name."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
 
 
 def _lower(raw: object) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from agent.configure import mapping, node_class, node_config
 from agent.configure.mapping import Fields
 from agent.configure.merging import Document
-from agent.configure.texts import UnreadableError
+from agent.configure.texts import NotOursError, UnreadableError
 
 _KINDS: Mapping[tuple[str, str], Fields] = {(each.GROUP, each.KIND): each.FIELDS for each in (node_config, node_class)}
 _TAKEN = " or ".join(f"{kind} of {group}" for group, kind in _KINDS)
@@ -17,7 +17,7 @@ def document(tree: Mapping[str, object], source: str) -> Document:
     group = version.partition("/")[0] if isinstance(version, str) else ""
     fields = _KINDS.get((group, kind)) if isinstance(kind, str) else None
     if fields is None:
-        raise UnreadableError(f"an object of another kind: apiVersion and kind must be those of a {_TAKEN}")
+        raise NotOursError(f"an object of another kind: apiVersion and kind must be those of a {_TAKEN}")
     spec = tree.get("spec", {})
     if not isinstance(spec, dict):
         raise UnreadableError("an object whose spec is no table")

@@ -36,7 +36,7 @@ def files(settings: Settings, facts: Facts) -> list[FileSpec]:
         "providers": [_provider(name, each) for name, each in sorted(usable.items())],
     }
     text = json.dumps(body, indent=2, sort_keys=True) + "\n"
-    return [FileSpec(CONFIG, text.encode(), 0o600)]
+    return [FileSpec(CONFIG, text.encode(), 0o600, secret=True)]
 
 
 def flags(settings: Settings, facts: Facts) -> Mapping[str, str]:

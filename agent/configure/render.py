@@ -1,6 +1,7 @@
 """Everything that configure renders: settings and facts in, files and kernel settings out."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from agent.configure import (
     containerd,
     effective,
+    fitting,
     flags,
     identity,
     instance_store,
@@ -58,6 +60,9 @@ def render(settings: Settings, facts: Facts, accepted: Mapping[str, Any]) -> Ren
         *speaking.files(settings),
         *effective.files(accepted),
     ]
+    twice = [path for path, number in Counter(spec.path for spec in files).items() if number > 1]
+    if twice:  # the one would be lost, and each pass would write the other anew
+        raise ValueError(f"rendered more than once: {', '.join(twice)}")
     return Rendered(
         tuple(sorted(files, key=lambda spec: spec.path)),
         system.needed_sysctls(settings, facts),
@@ -65,15 +70,20 @@ def render(settings: Settings, facts: Facts, accepted: Mapping[str, Any]) -> Ren
     )
 
 
-def remarks(settings: Settings, facts: Facts, now: datetime) -> Iterator[Verdict]:
-    """Say what was assumed, what is left out, and what is odd though accepted."""
-    yield from naming.remarks(settings, facts)
+def remarks_of_settings(settings: Settings) -> Iterator[Verdict]:
+    """Say what is left out, and what is odd though accepted, on whatever machine."""
     yield from flags.remarks(settings)
-    yield from providers.remarks(settings, facts)
     yield from containerd.remarks(settings)
-    yield from trust.remarks(settings, facts.public_bundle, now)
     yield from system.remarks(settings)
     yield from instance_store.remarks(settings)
+
+
+def remarks_of_facts(settings: Settings, facts: Facts, now: datetime) -> Iterator[Verdict]:
+    """Say what is assumed, left out and odd on this machine."""
+    yield from naming.remarks(settings, facts)
+    yield from fitting.remarks(settings, facts)
+    yield from providers.remarks(settings, facts)
+    yield from trust.remarks(settings, facts.public_bundle, now)
 
 
 def restarts(changed: frozenset[str]) -> tuple[str, ...]:
@@ -87,6 +97,11 @@ def restarts(changed: frozenset[str]) -> tuple[str, ...]:
     if any(path.startswith(_KUBELET_READS) for path in changed):
         services.add("kubelet.service")
     return tuple(sorted(services))
+
+
+def on_this_image(units: Sequence[str], load_states: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the units that can be restarted; one of which nothing is known may be."""
+    return tuple(unit for unit in units if load_states.get(unit, "loaded") == "loaded")
 
 
 def needs_reload(changed: frozenset[str]) -> bool:

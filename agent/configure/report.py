@@ -31,5 +31,12 @@ def as_objects(verdicts: Iterable[Verdict]) -> list[dict[str, str]]:
     ]
 
 
+def first_error(verdicts: Iterable[Verdict]) -> str:
+    """Return the first error in one line, and how many more there are."""
+    errors = [each for each in verdicts if each.level == "error"]
+    others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return ": ".join(part for part in (errors[0].path or errors[0].source, errors[0].message) if part) + others
+
+
 def _place(verdict: Verdict) -> str:
     return f"{verdict.path} ({verdict.source})" if verdict.path else verdict.source

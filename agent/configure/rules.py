@@ -8,7 +8,6 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from typing import TypeVar
-from urllib.parse import SplitResult, urlsplit
 
 from agent.configure.schema import RefusedError, Rule, rule
 
@@ -20,12 +19,15 @@ INT32 = (1 << 31) - 1
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,76}")
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}")
-_DURATION = re.compile(r"(?=.)((?:\d+\.)?\d+h)?((?:\d+\.)?\d+m)?((?:\d+\.)?\d+s)?((?:\d+\.)?\d+ms)?")
+_DURATION = re.compile(r"0|(?=.)((?:\d+\.)?\d+h)?((?:\d+\.)?\d+m)?((?:\d+\.)?\d+s)?((?:\d+\.)?\d+ms)?", re.ASCII)
+# Go counts nanoseconds in 64 bits, signed.
+LONGEST_SECONDS = ((1 << 63) - 1) // 10**9
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"(/[A-Za-z0-9._-]+)+/?")
-_UNIT = re.compile(r"[A-Za-z0-9:_.@-]{1,200}")
+_UNIT = re.compile(r"(?!\.?service$)[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,199}(?<![@.])(?<!@\.service)")
 _LONGEST_TEXT = 4096
-_PROXY_SCHEMES = ("http", "https", "socks5")
+# The cluster's DNS service has the tenth address.
+_LEAST_SERVICES = 16
 # What ends a line for one program or another (SingleLineString of the SDK).
 _LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -98,7 +100,10 @@ def percent(raw: object) -> int:
 
 @rule("string", "a duration in hours, minutes, seconds and milliseconds such as 1h30m, 90s or 250ms")
 def duration(raw: object) -> str:
-    return matching(raw, _DURATION)
+    found = matching(raw, _DURATION)
+    if seconds(found) > LONGEST_SECONDS:
+        raise RefusedError("a duration that 64 bits of nanoseconds hold, 2562047h")
+    return found
 
 
 def seconds(length: str) -> float:
@@ -139,43 +144,6 @@ def path(raw: object) -> str:
     return found.rstrip("/")
 
 
-@rule("string", "an http or https URL")
-def url(raw: object) -> str:
-    parts = _url(raw)
-    if parts is None or parts.scheme not in {"http", "https"}:
-        raise RefusedError
-    return parts.geturl()
-
-
-@rule("string", "an https URL, such as https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com")
-def api_server(raw: object) -> str:
-    parts = _url(raw)
-    if parts is None or parts.scheme != "https" or "@" in parts.netloc or parts.query or parts.fragment:
-        raise RefusedError
-    return parts.geturl().rstrip("/")
-
-
-@rule("string", "the URL of a proxy without a path, such as http://proxy.example.com:3128; empty is none")
-def proxy(raw: object) -> str:
-    """Keep what the user wrote, with the `http://` that Go puts before a bare host and port."""
-    if not isinstance(raw, str):
-        raise RefusedError
-    if not raw.strip():
-        return ""
-    parts = _url(raw if "://" in raw else f"http://{raw}")
-    if parts is None or parts.scheme not in _PROXY_SCHEMES or parts.path not in {"", "/"} or parts.query:
-        raise RefusedError
-    return parts.geturl().rstrip("/")
-
-
-@rule("list of strings", "a list of hosts, domains, addresses and networks without spaces or commas")
-def no_proxy(raw: object) -> tuple[str, ...]:
-    entries = tuple(each.strip() for each in texts(raw))
-    if any(len(entry) > 255 or "," in entry or is_odd(entry) for entry in entries):
-        raise RefusedError
-    return tuple(entry for entry in entries if entry)
-
-
 @rule("string", "an IP address")
 def address(raw: object) -> Address:
     found = _address(raw)
@@ -194,14 +162,18 @@ def addresses(raw: object) -> tuple[Address, ...]:
     return sure
 
 
-@rule("string", "an IP network such as 10.100.0.0/16 or fd12:3456::/108")
-def network(raw: object) -> Network:
-    if not isinstance(raw, str) or "/" not in raw:
+@rule("string", f"an IP network of {_LEAST_SERVICES} addresses or more such as 10.100.0.0/16 or fd12:3456::/108")
+def service_network(raw: object) -> Network:
+    """Take what Go's net.ParseCIDR takes: an address in the network stands for it."""
+    if not isinstance(raw, str) or "/" not in raw or "%" in raw:
         raise RefusedError
     try:
-        return ipaddress.ip_network(raw)
+        found = ipaddress.ip_network(raw, strict=False)
     except ValueError as error:
         raise RefusedError from error
+    if found.num_addresses < _LEAST_SERVICES:
+        raise RefusedError
+    return found
 
 
 @rule("string", "a lower-case DNS domain such as cluster.local")
@@ -220,10 +192,18 @@ def host(raw: object) -> str:
     return str(_address(raw) or _dns_name(raw, 253))
 
 
-@rule("string", "in one line, under the name of a variable; HTTP_PROXY is never set, as it would catch metadata")
+@rule(
+    "string, integer", "in one line, under the name of a variable; HTTP_PROXY is never set, as it would catch metadata"
+)
 def variable(name: str, raw: object) -> str:
-    if name.upper() == "HTTP_PROXY" or not _VARIABLE.fullmatch(name) or not isinstance(raw, str) or not is_line(raw):
-        raise RefusedError
+    if name.upper() == "HTTP_PROXY":
+        raise RefusedError("of another name: HTTP_PROXY is never set, as it would catch metadata")
+    if not _VARIABLE.fullmatch(name):
+        raise RefusedError("under the name of a variable: letters, digits and '_', and no digit first")
+    if isinstance(raw, int) and not isinstance(raw, bool) and -(1 << 63) <= raw < 1 << 63:
+        return str(raw)
+    if not isinstance(raw, str) or not is_line(raw):
+        raise RefusedError("text in one line; true, false and fractions need quotes")
     return raw
 
 
@@ -279,15 +259,3 @@ def _dns_name(raw: object, most: int) -> str:
     if not isinstance(raw, str) or not is_dns_name(raw, most):
         raise RefusedError
     return raw
-
-
-def _url(raw: object) -> SplitResult | None:
-    """Return the parts of a URL that has a host, or None; urlsplit itself drops some control characters."""
-    if not isinstance(raw, str) or len(raw) > 2048 or is_odd(raw):
-        return None
-    try:
-        parts = urlsplit(raw)
-        usable = parts.hostname and parts.port != 0  # reading the port checks its range
-    except ValueError:
-        return None
-    return parts if usable else None

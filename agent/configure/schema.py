@@ -10,34 +10,34 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import NoneType
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from agent.configure.shown import LONGEST, public, show
 from agent.model import Verdict
-from agent.redaction import CUT, redact
+from agent.redaction import CUT
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Path = tuple[str, ...]
-_LONGEST_SHOWN = 60
 # Defaults that need not be said.
 _NOTHING = frozenset({None, "", (), b""})
 _LONGEST_KEY = 320  # a label's name and its prefix
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,320}")
 MOST_COMPARED = 100
-_INT64 = 1 << 63
-_KINDS: Mapping[type, str] = {
-    dict: "a table",
-    list: "a list",
-    tuple: "a list",
-    float: "a fraction",
-    NoneType: "nothing",
-}
 NOT_APPLIED = "accepted, not applied: it has no effect on this image"
 
 
 class RefusedError(ValueError):
     """A value breaks its rule; the message says which part of it, or nothing where the rule says enough."""
+
+
+class SomeRefusedError(RefusedError):
+    """Parts of a value break its rule; `value` is what the others come to, `written` how they were written."""
+
+    def __init__(self, value: object, written: object, message: str) -> None:
+        super().__init__(message)
+        self.value = value
+        self.written = written
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class _Reader:
                 self._warn(path, NOT_APPLIED)
             return None
         if raw is not None and not isinstance(raw, dict):
-            self._warn(path, f"{_show(raw)} is refused: must be a table")
+            self._warn(path, f"{show(raw, path[-1])} is refused: must be a table")
             raw = None
         table: Mapping[str, object] = raw or {}
         return self._table(spec, path, table)
@@ -199,28 +199,37 @@ class _Reader:
             return None
         try:
             value = spec.rule(raw)
+        except SomeRefusedError as some:
+            value, raw = some.value, some.written
+            self._warn(path, f"{some}; it is left out")
         except RefusedError as reason:
-            shown = "the value" if spec.secret or spec.holds_secret else _show(raw)
-            instead = "it is ignored" if default in _NOTHING else f"{_show(default)} is used instead"
+            shown = "the value" if spec.secret or spec.holds_secret else show(raw, path[-1])
+            instead = "it is ignored" if default in _NOTHING else f"{show(default)} is used instead"
             rest = "" if spec.required else f"; {instead}"
             self._say(path, level, f"{shown} is refused: must be {str(reason) or spec.rule.says}{rest}")
             return None
         if not spec.applied and value != spec.fixed:
             self._warn(path, NOT_APPLIED)
-        return value, CUT if spec.secret and raw else _public(raw)
+        # What holds a secret is shown as its rule renders it: with what quotes would hide from redaction escaped.
+        printed = value if spec.holds_secret and isinstance(value, str) else raw
+        return value, CUT if spec.secret and raw else public(printed, path[-1])
 
     def _entries(self, spec: Entries, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}
+        written = dict(table)
         for name, raw in table.items():
             try:
                 values[name] = spec.rule(name, raw)
+            except SomeRefusedError as some:
+                values[name], written[name] = some.value, some.written
+                self._warn((*path, name), f"{some}; it is left out")
             except RefusedError as reason:
-                shown = "the value" if spec.secret else _show(raw)
+                shown = "the value" if spec.secret else show(raw, name)
                 must = str(reason) or spec.rule.says
                 self._warn((*path, name), f"{shown} is refused: must be {must}; it is left out")
         if values and not spec.applied:
             self._warn(path, NOT_APPLIED)
-        return values, {name: CUT if spec.secret else _public(table[name]) for name in values}
+        return values, {name: CUT if spec.secret else public(written[name], name) for name in values}
 
     def _named(self, spec: Named, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}
@@ -234,7 +243,7 @@ class _Reader:
             if isinstance(raw, dict):
                 values[name], accepted[name] = self._table(spec.each, (*path, name), raw)
             else:
-                self._warn((*path, name), f"{_show(raw)} is refused: must be a table; it is left out")
+                self._warn((*path, name), f"{show(raw, name)} is refused: must be a table; it is left out")
         return values, accepted
 
     def _name_strangers(self, path: Path, table: Mapping[str, object], known: list[str]) -> None:
@@ -253,27 +262,5 @@ class _Reader:
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """Say that a key is unknown, and which known one is meant, probably."""
-    near = difflib.get_close_matches(name[:_LONGEST_SHOWN], list(known), 1)
+    near = difflib.get_close_matches(name[:LONGEST], list(known), 1)
     return "unknown key, ignored" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _public(raw: object) -> object:
-    """Return a value as it was written, without what looks like a secret."""
-    if isinstance(raw, str):
-        return redact(raw)
-    if isinstance(raw, list):
-        return [_public(each) for each in raw]
-    return {name: _public(each) for name, each in raw.items()} if isinstance(raw, dict) else raw
-
-
-def _show(raw: object) -> str:
-    """Return a value as a person knows it again: short, in one line, without secrets."""
-    if isinstance(raw, bool):
-        return str(raw).lower()
-    if isinstance(raw, int):
-        # Python refuses to print integers of more than some thousand digits.
-        return str(raw) if -_INT64 <= raw < _INT64 else "an integer beyond 64 bits"
-    if isinstance(raw, str):
-        text = ascii(redact(raw))
-        return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…'"
-    return _KINDS.get(type(raw), "a date or time")

@@ -3,11 +3,12 @@
 Names are those of Bottlerocket's TOML; the dataclasses are the table.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
-from agent.configure import consistency, kubelet_fields, rules, schema
+from agent.configure import consistency, field_conflicts, kubelet_fields, rules, schema
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.merging import Document, merge
 from agent.configure.schema import Entries, Named, Section, Unused, key
@@ -28,8 +29,7 @@ from agent.configure.tables import (
 )
 from agent.model import Verdict
 
-# A document of a megabyte may hold thousands of bad keys; nobody reads them all, and a status file has its limit.
-_MOST_VERDICTS = 100
+USER_DATA = "user data"
 _CURE = "; send Bottlerocket TOML ([settings.kubernetes] …) or a NodeConfig"
 
 
@@ -55,7 +55,7 @@ class Settings:
         Named(
             Entries(rules.variable, "variables", "/etc/node-agent/environment", secret=True),
             rules.unit_name,
-            "variables of a service; those of `default` are for every one",
+            "variables of a service; those of `default` are for containerd, kubelet and each service named here",
         )
     )
     local_storage: LocalStorage = key(Section(LocalStorage))
@@ -82,6 +82,15 @@ class Checked:
     settings: Settings | None
     accepted: Mapping[str, Any]
     verdicts: tuple[Verdict, ...]
+    sources: Mapping[schema.Path, str] = field(default_factory=dict, compare=False)
+
+    def sourced(self, remarks: Iterable[Verdict]) -> Iterator[Verdict]:
+        """Give remarks on settings with the document that each setting, or the table around it, comes from."""
+        known = {schema.dotted(path): source for path, source in self.sources.items()}
+        for remark in remarks:
+            above = accumulate(remark.path.split("."), "{}.{}".format)
+            found = [known[path] for path in above if path in known] if remark.source == USER_DATA else []
+            yield replace(remark, source=found[-1]) if found else remark
 
 
 def check(documents: Sequence[Document]) -> Checked:
@@ -91,12 +100,18 @@ def check(documents: Sequence[Document]) -> Checked:
     merged = merge(documents)
     reading = schema.read(Settings, merged.settings, merged.sources)
     if reading.value is None or any(verdict.level == "error" for verdict in found):
-        return Checked(None, reading.accepted, _errors_first([*found, *_causes(reading.verdicts, found)]))
-    kubernetes, gave_way = consistency.settled(reading.value.kubernetes, merged.sources)
+        return Checked(None, reading.accepted, (*found, *_causes(reading.verdicts, found)))
+    value = reading.value
+    config, lost = field_conflicts.settled(
+        value.kubelet.config, merged.sources, server_tls_bootstrap=value.kubernetes.server_tls_bootstrap
+    )
+    kubernetes, gave_way = consistency.settled(value.kubernetes, config, merged.sources)
     accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
-    strange = kubelet_fields.remarks(reading.value.kubelet.config, merged.sources)
-    verdicts = _errors_first([*found, *reading.verdicts, *gave_way.values(), *strange])
-    return Checked(replace(reading.value, kubernetes=kubernetes), accepted, verdicts)
+    for path in lost:
+        accepted = dict(field_conflicts.without(accepted, ("kubelet", "config", *path)))
+    odd = (*lost.values(), *gave_way.values(), *kubelet_fields.remarks(config, merged.sources))
+    settled = replace(value, kubernetes=kubernetes, kubelet=replace(value.kubelet, config=config))
+    return Checked(settled, accepted, (*found, *reading.verdicts, *odd), merged.sources)
 
 
 def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:
@@ -113,11 +128,3 @@ def _causes(verdicts: Sequence[Verdict], found: Sequence[Verdict]) -> Iterator[V
     """Leave out keys that may be missing only because their document cannot be read: one error is enough."""
     unreadable = any(verdict.level == "error" for verdict in found)
     return (verdict for verdict in verdicts if not (unreadable and verdict.message.startswith("missing")))
-
-
-def _errors_first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    ordered = sorted(verdicts, key=lambda verdict: verdict.level != "error")
-    left = len(ordered) - _MOST_VERDICTS
-    if left <= 0:
-        return tuple(ordered)
-    return (*ordered[:_MOST_VERDICTS], Verdict("", "warning", f"and {left} more", "user data"))

@@ -63,6 +63,14 @@ def remarks(settings: Settings) -> Iterator[Verdict]:
         if needed != value:
             message = f"{value!a} is refused: kubelet does not start unless it is {needed}"
             yield Verdict(dotted(("kernel", "sysctl", key)), "warning", message, "user data")
+    yield from _said_twice(settings.environment)
+
+
+def _said_twice(environment: Mapping[str, Mapping[str, str]]) -> Iterator[Verdict]:
+    for name, variables in sorted(environment.items()):
+        for variable in sorted(variables.keys() & environment.get(f"{name}.service", {}).keys()):
+            message = f"environment.{name}.service says it too, and counts"
+            yield Verdict(dotted(("environment", name, variable)), "warning", message, "user data")
 
 
 def _dotted_sysctl(key: str) -> str:
@@ -95,7 +103,7 @@ def _environment(settings: Settings) -> list[FileSpec]:
     They come after proxy.env, so that a service may have a proxy of its own.
     """
     shared = settings.environment.get(_EVERY_SERVICE, {})
-    given = {name.removesuffix(".service"): each for name, each in settings.environment.items()}
+    given = _by_service(settings.environment)
     found = []
     for service in sorted({*_SERVICES, *given} - {_EVERY_SERVICE}):
         variables = {**shared, **given.get(service, {})}
@@ -107,6 +115,15 @@ def _environment(settings: Settings) -> list[FileSpec]:
                 FileSpec(path, "".join(lines).encode(), 0o600),
                 FileSpec(f"{UNITS}/{service}.service.d/50-node-agent-environment.conf", drop_in.encode()),
             ]
+    return found
+
+
+def _by_service(environment: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    """Merge the tables of a service that stands with and without `.service`; of one variable the former counts."""
+    found: dict[str, Mapping[str, str]] = {}
+    for name, variables in sorted(environment.items()):
+        service = name.removesuffix(".service")
+        found[service] = {**found.get(service, {}), **variables}
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.configure import certificates, host_rules, kubelet_fields, rules
+from agent.configure import certificates, host_rules, kubelet_fields, rules, url_rules
 from agent.configure import kubernetes_rules as k8s
 from agent.configure.certificates import Certificate
 from agent.configure.host_rules import Credential, Mirror
@@ -30,9 +30,9 @@ class NetworkTable:
         Value(host_rules.hosts, "lines of /etc/hosts: [[ip, [name, …]], …]", "/etc/hosts"), ()
     )
     https_proxy: str = key(
-        Value(rules.proxy, "proxy of containerd, kubelet and uploads", _PROXY, holds_secret=True), ""
+        Value(url_rules.proxy, "proxy of containerd, kubelet and uploads", _PROXY, holds_secret=True), ""
     )
-    no_proxy: tuple[str, ...] = key(Value(rules.no_proxy, "what is reached without the proxy", _PROXY), ())
+    no_proxy: tuple[str, ...] = key(Value(url_rules.no_proxy, "what is reached without the proxy", _PROXY), ())
     disable_ipv6: bool = key(Value(boolean, "switch IPv6 off", fixed=False), default=False)
     pod_subnet: bool = key(
         Value(

@@ -24,6 +24,14 @@ class UnreadableError(ValueError):
     """The document as a whole cannot be used; the message says why."""
 
 
+class NotOursError(UnreadableError):
+    """It is of another kind than what configures nodes, and may be meant for somebody else."""
+
+
+class NotJsonError(UnreadableError):
+    """It breaks JSON's syntax; YAML, which has more of it, may take it."""
+
+
 def read_toml(text: str) -> Mapping[str, Any]:
     if _LONG_KEY.search(text):
         raise UnreadableError(TOO_DEEP)
@@ -44,7 +52,9 @@ def read_json(text: str) -> object:
         raise UnreadableError(TOO_DEEP) from error
     except UnreadableError:
         raise
-    except ValueError as error:  # beside JSONDecodeError also integers that Python does not take
+    except json.JSONDecodeError as error:
+        raise NotJsonError(f"not JSON: {first_line(error)}") from error
+    except ValueError as error:  # integers that Python does not take
         raise UnreadableError(f"not JSON: {first_line(error)}") from error
     check(document)
     return document

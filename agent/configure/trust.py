@@ -33,7 +33,7 @@ def distrusted(settings: Settings) -> frozenset[str]:
 
 def betrays(pem: str, marks: frozenset[str]) -> bool:
     """Whether a file holds one of the certificates with these fingerprints."""
-    return any(Certificate(der, is_authority=True).fingerprint in marks for der in certificates.blocks(pem))
+    return any(certificate.fingerprint in marks for certificate in _of_bundle(pem))
 
 
 def remarks(settings: Settings, public_bundle: str | None, now: datetime) -> Iterator[Verdict]:
@@ -41,11 +41,24 @@ def remarks(settings: Settings, public_bundle: str | None, now: datetime) -> Ite
     if public_bundle is None:
         message = "the image has no /usr/share/node-agent/ca-bundle.crt: only bundles of user data are trusted"
         yield Verdict(dotted(("pki",)), "warning", message, "image")
+    yield from _without_effect(settings, public_bundle or "")
     for name, bundle in sorted(settings.pki.items()):
         for number, certificate in enumerate(bundle.data, 1):
             for remark in _odd(certificate, now):
                 path = dotted(("pki", name, "data"))
                 yield Verdict(path, "warning", f"certificate {number} {remark}; it is used all the same", "user data")
+
+
+def _without_effect(settings: Settings, public_bundle: str) -> Iterator[Verdict]:
+    """Say which bundles distrust what nobody trusts: more likely their maker wants to trust them, and left that out."""
+    distrusting = [
+        (name, bundle) for name, bundle in sorted(settings.pki.items()) if bundle.data and not bundle.trusted
+    ]
+    believed = {each.fingerprint for each in _of_bundle(public_bundle)} | set(_chosen(settings)) if distrusting else ()
+    for name, bundle in distrusting:
+        if not any(certificate.fingerprint in believed for certificate in bundle.data):
+            message = "distrusts nothing that is trusted here; say trusted = true to trust it"
+            yield Verdict(dotted(("pki", name, "trusted")), "warning", message, "user data")
 
 
 def _odd(certificate: Certificate, now: datetime) -> Iterator[str]:
@@ -68,5 +81,8 @@ def _certificates(settings: Settings, *, trusted: bool) -> Iterator[Certificate]
 
 
 def _without(bundle: str, marks: frozenset[str]) -> str:
-    found = (Certificate(der, is_authority=True) for der in certificates.blocks(bundle))
-    return "".join(certificate.pem for certificate in found if certificate.fingerprint not in marks)
+    return "".join(certificate.pem for certificate in _of_bundle(bundle) if certificate.fingerprint not in marks)
+
+
+def _of_bundle(pem: str) -> Iterator[Certificate]:
+    return (Certificate(der, is_authority=True) for der in certificates.blocks(pem))

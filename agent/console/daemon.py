@@ -25,6 +25,8 @@ from agent.host.commands import Finished
 from agent.host.console import Port
 
 CONSOLE = Path("/dev/console")
+# A status that changes all the time gives a cycle every so many seconds, and no more.
+APART = 15.0
 # The links of the chain that lead to the API server.
 API_SERVER = frozenset({"dns", "tcp", "tls", "authentication", "node"})
 
@@ -32,10 +34,13 @@ _TIMEOUT = 5.0
 _JOURNAL_LINES = 300
 # GetConsoleOutput gives 64 KiB; files of a few consoles one after the other are read as well.
 _RAW_LIMIT = 64 << 20
-# A status that changes all the time gives a cycle every so many seconds, and no more.
-_APART = 15.0
-_DISK = ("df", "--human-readable", "--output=target,fstype,size,avail,pcent,ipcent", "--exclude-type=squashfs")
-_PROCESSES = ("ps", "-e", "--sort=-pcpu", "-o", "pid,ppid,user:12,stat,pcpu,pmem,rss,etimes,args")
+_DISK = ("df", "--human-readable", "--output=file,fstype,size,avail,pcent,ipcent", "--exclude-type=squashfs", "--")
+# Of ten thousand processes ps reads no command lines but those of the busiest, which it keeps in the order given; and
+# of each more than a row shows, so that a secret is still known for one.
+_BUSIEST = ("ps", "-e", "--sort=-pcpu", "-o", "pid=")
+_PROCESSES = ("ps", "--columns=2048", "-o", "pid,ppid,user:12,stat,pcpu,pmem,rss,etimes,args", "--quick-pid")
+# libproc2 takes 255 at a time.
+_MOST_PROCESSES = 250
 _PROCESS_COLUMNS = 160
 _UNITS = ("systemctl", "status", "--all", "--lines=0", "--no-pager", "--full", "containerd", "kubelet")
 _FAILED = ("systemctl", "list-units", "--failed", "--plain", "--no-pager")
@@ -52,21 +57,34 @@ class Doctor:
     announce: Callable[[Report], None]
 
 
-def cycle(output: Path, doctor: Doctor, *, root: Path = Path("/")) -> None:
+def cycle(output: Path, doctor: Doctor, *, root: Path = Path("/"), apart: float = 0.0) -> None:
     """Write a cycle. The first of a boot comes twice: at once what the daemons have said, then the whole.
 
-    Where the console is switched off, the doctor's report is published all the same.
+    Where the console is switched off, the doctor's report is published all the same. With `apart` it begins at least so
+    many seconds after the last one, and where a status changed while it was written there is one more, as late.
     """
     last = status.read("console", root=root)
-    # Whoever names another output is a person, and does not wait.
-    if last is not None and output == CONSOLE and _stopped_within(_APART - _age(last)):
+    if last is not None and apart and _stopped_within(apart - _age(last)):
         return
+    before = _statuses(root)
+    _cycle(output, doctor, root)
+    # To systemd the start of a unit that is starting is the same start: nobody else would come back for the change.
+    if apart and _statuses(root) != before and not _stopped_within(apart):
+        _cycle(output, doctor, root)
+
+
+def _cycle(output: Path, doctor: Doctor, root: Path) -> None:
+    number = _number(status.read("console", root=root))
     if not _chosen(root).enabled:
         doctor.announce(_told(doctor.examine()))
-        _remember(root, "off", "settings.console.enabled is false", _number(last))
+        _remember(root, "off", "settings.console.enabled is false", number)
         return
     with console.opened(output) as port:
-        _write_cycle(port, doctor, _number(last), root)
+        _write_cycle(port, doctor, number, root)
+
+
+def _statuses(root: Path) -> Mapping[str, object]:
+    return {name: said for name, said in status.read_all(root=root).items() if name != "console"}
 
 
 def _write_cycle(port: Port, doctor: Doctor, last: int, root: Path) -> None:
@@ -107,9 +125,10 @@ def last_words(output: Path, *, root: Path = Path("/")) -> None:
 
 
 def _glance(root: Path) -> Report:
-    """Judge what is known without asking anybody: the daemons' statuses, and how the last boot ended."""
+    """Judge without asking anybody: the daemons' statuses, how the last boot ended, and the last look of this one."""
     seen = published(status.read_all(root=root), datetime.now(UTC))
-    return chain.examine(replace(seen, kernel=kernel_news((), vitals.panic_records(root))))
+    glance = chain.examine(replace(seen, kernel=kernel_news((), vitals.panic_records(root))))
+    return report.recalled(glance, files.read_text(files.below(root, report.PATH)))
 
 
 def _number(last: object) -> int:
@@ -120,8 +139,8 @@ def _number(last: object) -> int:
 def _age(last: Mapping[str, object]) -> float:
     """Return how many seconds ago the last cycle was; a clock that was set meanwhile counts as long ago."""
     written = last.get("writtenAt")
-    age = time.monotonic() - written if isinstance(written, float) else _APART
-    return age if age >= 0 else _APART
+    age = time.monotonic() - written if isinstance(written, float) else APART
+    return age if age >= 0 else APART
 
 
 def _write(port: Port, root: Path, number: int, found: Report, *, more: Sequence[Section] = ()) -> None:
@@ -129,7 +148,7 @@ def _write(port: Port, root: Path, number: int, found: Report, *, more: Sequence
     headline = report.as_line(found)
     header = Header(number, now, agent_version(), headline)
     first = (
-        table("doctor", report.as_text(found), weight=4),
+        table("doctor", _looked_at(found) + report.as_text(found.worst_first), weight=4),
         table("statuses", summary.as_text(status.read_all(root=root)), weight=2),
     )
     try:
@@ -138,6 +157,11 @@ def _write(port: Port, root: Path, number: int, found: Report, *, more: Sequence
         _remember(root, "failed", f"cycle {number}: {error}", number)
         raise
     _remember(root, "ok", f"cycle {number} was written to {port.path}", number)
+
+
+def _looked_at(found: Report) -> str:
+    """Say when it was: last words may come minutes after the last look."""
+    return f"Looked at {found.examined_at}.\n" if found.examined_at else ""
 
 
 def _remember(root: Path, state: str, message: str, number: int) -> None:
@@ -159,9 +183,9 @@ def _host_sections(root: Path, found: Report, chosen: Settings) -> tuple[Section
         "interfaces": lambda name: table(name, _ip("-brief", "address") + _ip("-brief", "link")),
         "routes": lambda name: table(name, _ip("route") + _ip("-6", "route")),
         "apiserver": lambda name: table(name, report.as_rows(found.only(API_SERVER))),
-        "disk": lambda name: table(name, _said(_run(*_DISK))),
+        "disk": lambda name: table(name, _disk(root)),
         "memory": lambda name: table(name, files.read_text(files.below(root, "/proc/meminfo")) or ""),
-        "cpu": lambda name: table(name, _said(_run(*_PROCESSES)), weight=2, columns=_PROCESS_COLUMNS),
+        "cpu": lambda name: table(name, _processes(), weight=2, columns=_PROCESS_COLUMNS),
         "dmesg": lambda name: sections.log(name, _said(journal.kernel(_JOURNAL_LINES, timeout=_TIMEOUT)), weight=2),
     }
     return tuple(make(name) for name, make in made.items() if chosen.shows(name))
@@ -169,6 +193,18 @@ def _host_sections(root: Path, found: Report, chosen: Settings) -> tuple[Section
 
 def _run(*argv: str) -> Finished:
     return commands.run(argv, timeout=_TIMEOUT)
+
+
+def _processes() -> str:
+    listed = _run(*_BUSIEST)
+    pids = listed.text.split()
+    shown = _said(_run(*_PROCESSES, ",".join(pids[:_MOST_PROCESSES]))) if pids else _said(listed)
+    others = len(pids) - _MOST_PROCESSES
+    return f"{shown}... and {others} processes that are less busy ...\n" if others > 0 else shown
+
+
+def _disk(root: Path) -> str:
+    return _said(_run(*_DISK, *sections.file_systems(status.read("instance-store", root=root))))
 
 
 def _ip(*arguments: str) -> str:
@@ -212,4 +248,5 @@ def _raw(path: Path) -> bytes:
 
 def _readable(found: Cycle) -> str:
     title = f"cycle {found.number} of {found.time}, node-agent {found.version}"
-    return "\n".join((title, found.headline, "", *found.lines, ""))
+    newer = (f"({found.newer})",) if found.newer else ()
+    return "\n".join((title, found.headline, *newer, "", *found.lines, ""))

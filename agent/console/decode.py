@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.console.frame import BEGIN, END, TITLE, checksum
-from agent.console.text import without_noise
+from agent.console.text import printable, without_noise
 from agent.doctor.report import HEALTHY
 
 
@@ -22,7 +22,10 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """A cycle as it was found: `missing` says what of it is not there, and is empty for a whole one."""
+    """A cycle as it was found: `missing` says what of it is not there, and is empty for a whole one.
+
+    `newer` says what is known of one after it that is not whole.
+    """
 
     number: str
     time: str
@@ -30,6 +33,7 @@ class Cycle:
     headline: str
     lines: tuple[str, ...]
     missing: str = ""
+    newer: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -56,7 +60,7 @@ def newest(raw: bytes) -> Cycle | None:
         if begin is not None:
             body = lines[begin.line + 1 : end.line]
             if checksum(body) == end.checksum:
-                return _cycle(end, body)
+                return _cycle(end, body, newer=_newer(end, begins, ends))
     return _newest_part(lines, begins, ends)
 
 
@@ -72,8 +76,19 @@ def _newest_part(lines: Sequence[str], begins: list[Marker], ends: list[Marker])
     return _cycle(end, lines[: end.line], "its beginning is lost: the console kept only what follows")
 
 
-def _cycle(marker: Marker, body: Sequence[str], missing: str = "") -> Cycle:
-    return Cycle(marker.cycle, marker.time, marker.version, marker.headline, tuple(body), missing)
+def _newer(found: Marker, begins: list[Marker], ends: list[Marker]) -> str:
+    """Say what the last marker after a cycle says: of a cycle whose lines were lost, or are still to come."""
+    after = [marker for marker in (*begins, *ends) if marker.line > found.line]
+    if not after:
+        return ""
+    last = max(after, key=lambda marker: marker.line)
+    return printable(f"cycle {last.cycle} of {last.time} is newer, and not whole; it says {last.headline}")
+
+
+def _cycle(marker: Marker, body: Sequence[str], missing: str = "", *, newer: str = "") -> Cycle:
+    """Make a cycle that may be shown on a terminal: what got in between is not ours, and may command it."""
+    number, time, version = printable(marker.cycle), printable(marker.time), printable(marker.version)
+    return Cycle(number, time, version, printable(marker.headline), tuple(map(printable, body)), missing, newer)
 
 
 def _begin_of(end: Marker, begins: list[Marker]) -> Marker | None:

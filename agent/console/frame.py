@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.console.text import clean
+from agent.doctor.report import ACTION, CAUSE
 
 BEGIN = "NODE-AGENT::BEGIN"
 END = "NODE-AGENT::END"
@@ -15,6 +16,9 @@ END = "NODE-AGENT::END"
 TITLE = "NMA::LOG|"
 # Two markers of at most this many characters, their headline's UTF-8 included, and the line end before the first.
 HEADLINE_LIMIT = 400
+# At least so much of a headline's beginning stays, and this stands where the rest of the evidence was.
+_EVIDENCE = 80
+_CUT = "..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,12 @@ def checksum(lines: Sequence[str]) -> str:
 
 
 def one_line(headline: str) -> str:
-    """Return a headline that fits into a marker."""
+    """Return a headline that fits into a marker; where it is too long its evidence is cut, and what to do stays."""
     text = " ".join(clean(headline).split())
-    encoded = text.encode()
-    return text if len(encoded) <= HEADLINE_LIMIT else encoded[: HEADLINE_LIMIT - 3].decode(errors="ignore") + "..."
+    if len(text.encode()) <= HEADLINE_LIMIT:
+        return text
+    whole = text.find(CAUSE), text.rfind(ACTION), len(text)
+    tails = (text[start:] for start in whole if start >= 0)
+    tail = next(tail for tail in tails if len(tail.encode()) <= HEADLINE_LIMIT - _EVIDENCE)
+    room = HEADLINE_LIMIT - len((_CUT + tail).encode())
+    return text.removesuffix(tail).encode()[:room].decode(errors="ignore") + _CUT + tail

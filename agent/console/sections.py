@@ -1,6 +1,6 @@
 """The sections of a cycle, each under a header line as EKS's own console diagnostics write it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.console import budget
 from agent.console.budget import Section
@@ -11,6 +11,8 @@ from agent.console.text import console_lines
 # shown is still known for one.
 _WINDOW = 256 << 10
 _NOTHING = "(nothing)"
+# Where the image is, and where kubelet, containerd and the agent write.
+_FILE_SYSTEMS = ("/", "/var", "/run")
 
 
 def table(name: str, text: str, weight: int = 1, *, columns: int | None = None) -> Section:
@@ -27,6 +29,19 @@ def log(name: str, text: str, weight: int = 1) -> Section:
 
 def _notice(text: str, keep: str) -> list[str]:
     return [budget.NOTICES[keep]] if len(text) > _WINDOW else []
+
+
+def file_systems(instance_store: Mapping[str, object] | None) -> tuple[str, ...]:
+    """Return the places whose file systems matter, of the instance store by its daemon's status.
+
+    Any other may be a pod's, and one whose server is dead would keep whoever asks for its figures.
+    """
+    told = instance_store or {}
+    mount, disks = told.get("mount"), told.get("disks")
+    if not isinstance(mount, str) or not isinstance(disks, list) or not disks:
+        return _FILE_SYSTEMS
+    own = [f"{mount}/{number}" for number in range(len(disks))] if told.get("strategy") == "Mount" else [mount]
+    return (*_FILE_SYSTEMS, *own)
 
 
 def compose(header: Header, sections: Sequence[Section], line_end: int, total: int = budget.CYCLE_BYTES) -> str:

@@ -36,14 +36,14 @@ def console_lines(text: str, columns: int | None = None) -> list[str]:
 
 def clean(text: str) -> str:
     """Return `text` without secrets, control bytes, and what looks like a marker or a kernel line."""
-    printable = "\n".join(map(_printable, text.split("\n")))
-    return "\n".join(map(_disarmed, redact(printable).rstrip("\n").split("\n")))
+    shown = "\n".join(printable(line).rstrip() for line in text.split("\n"))
+    return "\n".join(map(_disarmed, redact(shown).rstrip("\n").split("\n")))
 
 
-def _printable(line: str) -> str:
-    spaced = line.replace("\t", "    ").rstrip("\r")
-    kept = spaced if spaced.isprintable() else "".join(filter(str.isprintable, spaced))
-    return kept.rstrip()
+def printable(line: str) -> str:
+    """Return a line without what a terminal would take for a command."""
+    spaced = line.replace("\t", "    ")
+    return spaced if spaced.isprintable() else "".join(filter(str.isprintable, spaced))
 
 
 def _disarmed(line: str) -> str:

@@ -2,18 +2,24 @@
 
 import json
 import textwrap
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from agent import agent_version
+from agent import agent_version, redacted_json
 from agent.redaction import redact
 
+# What a check may say, the worst first.
+STATUSES = ("fail", "unknown", "warn", "ok", "skipped")
 # Where a report is published.
 PATH = "/run/node-agent/doctor.json"
 # The type of the Node condition that says what the doctor found.
 CONDITION = "DoctorHealthy"
 # How the line of a healthy node begins, and no other.
 HEALTHY = "healthy: "
+# What stands before the cause and the action in a headline.
+CAUSE = "; likely cause: "
+ACTION = " -> "
 _JOINED = "this node has joined its cluster and is Ready"
 
 _SCHEMA_VERSION = 1
@@ -97,6 +103,11 @@ class Report:
         return Report(tuple(check for check in self.checks if check.id in ids))
 
     @property
+    def worst_first(self) -> "Report":
+        """Return the report with what fails before what does not; its headline is the same."""
+        return replace(self, checks=tuple(sorted(self.checks, key=lambda check: STATUSES.index(check.status))))
+
+    @property
     def failed(self) -> bool:
         return any(check.status == "fail" for check in self.checks)
 
@@ -111,7 +122,7 @@ class Report:
 
 
 def _message(check: Check) -> str:
-    cause = f"; likely cause: {check.cause}" if check.evidence and check.cause else check.cause
+    cause = f"{CAUSE}{check.cause}" if check.evidence and check.cause else check.cause
     return redact(check.evidence + cause)
 
 
@@ -131,7 +142,39 @@ def as_json(report: Report) -> str:
             for check in report.checks
         ],
     }
-    return redact(json.dumps(body, indent=2, ensure_ascii=False)) + "\n"
+    return redacted_json.dumps(body) + "\n"
+
+
+def recalled(glance: Report, published: str | None) -> Report:
+    """Return what the last look of this boot found, and what a glance sees to have failed since; else the glance."""
+    body = _object(published)
+    listed = body.get("checks")
+    found = tuple(filter(None, map(_check, listed if isinstance(listed, list) else ())))
+    if not found:
+        return glance
+    failed = {check.id: check for check in glance.checks if check.status == "fail"}
+    checks = tuple(failed.get(check.id, check) for check in found)
+    return Report(checks, str(body.get("examinedAt", "")), str(body.get("since", "")), _trouble(body.get("trouble")))
+
+
+def _check(body: object) -> Check | None:
+    if not isinstance(body, dict) or body.get("status") not in STATUSES:
+        return None
+    return Check(*(str(body.get(key, "")) for key in ("status", "evidence", "cause", "action", "id")))
+
+
+def _trouble(body: object) -> Episode | None:
+    if not isinstance(body, dict):
+        return None
+    return Episode(*(str(body.get(key, "")) for key in ("id", "headline", "began", "ended")))
+
+
+def _object(text: str | None) -> Mapping[str, Any]:
+    try:
+        body = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def as_line(report: Report) -> str:
@@ -146,18 +189,18 @@ def as_line(report: Report) -> str:
 
 def glimpse(published: str | None) -> str:
     """Return what a published report says first, as an addition to a daemon's status line; nothing without one."""
+    body = _object(published)
     try:
-        body = json.loads(published or "{}")
         headline = body.get("headline")
         said = f"{headline['id']}: {headline['message']}" if headline else _JOINED
-        return f"; doctor at {body['examinedAt']}: {redact(said)}"
-    except (ValueError, LookupError, TypeError, AttributeError):
+        return f"; doctor at {body['examinedAt']}: {redact(' '.join(said.split()))}"
+    except (LookupError, TypeError, AttributeError):
         return ""
 
 
 def as_sentence(check: str, message: str, action: str) -> str:
     """Return a headline in one line: the check, what is wrong with it, and what to do."""
-    return redact(f"{check}: {message}{f' -> {action}' if action else ''}")
+    return redact(" ".join(f"{check}: {message}{ACTION + action if action else ''}".split()))
 
 
 def as_text(report: Report) -> str:
@@ -166,13 +209,13 @@ def as_text(report: Report) -> str:
     first = report.headline.id if report.headline else ""
     for check in report.checks:
         lines += _check_lines(check, explain=not check.good and check.id != first)
-    return redact("\n".join(lines)) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def as_rows(report: Report) -> str:
     """Render the checks alone."""
     lines = [line for check in report.checks for line in _check_lines(check, explain=not check.good)]
-    return redact("\n".join(lines)) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _headline_lines(report: Report) -> list[str]:
@@ -200,7 +243,13 @@ def _check_lines(check: Check, *, explain: bool) -> list[str]:
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    """Return lines without secrets: a cut in several texts at once may run from one into the next."""
     lines = textwrap.wrap(
-        text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        redact(text),
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return lines or [first.rstrip()]

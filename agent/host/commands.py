@@ -68,6 +68,7 @@ def run(
     """Run a command without a shell, for at most `timeout` seconds, and keep the first `limit` bytes of its output.
 
     Output is standard output and standard error together. A program that is not there is an outcome, not an error.
+    `run_for_tail` keeps the last bytes.
     """
     output = bytearray()
 
@@ -77,6 +78,27 @@ def run(
 
     finished = stream(argv, keep, timeout=timeout, stdin=stdin, environment=environment)
     return replace(finished, output=bytes(output[:limit]))
+
+
+def run_for_tail(argv: Sequence[str], *, timeout: float, limit: int = 1 << 20) -> Finished:
+    """Run a command as `run` does to its end, and keep the last whole lines of its output: at most `limit` bytes."""
+    output = bytearray()
+    length = 0
+
+    def keep(chunk: bytes) -> bool:
+        nonlocal length
+        length += len(chunk)
+        output.extend(chunk)
+        # Not at every chunk: what stays is copied.
+        if len(output) > 2 * limit:
+            del output[:-limit]
+        return True
+
+    finished = stream(argv, keep, timeout=timeout)
+    last = bytes(output[-limit:])
+    if length <= limit:
+        return replace(finished, output=last)
+    return replace(finished, output=last.partition(b"\n")[2] or last, truncated=True)
 
 
 def stream(

@@ -24,9 +24,9 @@ def write_file(spec: FileSpec, *, root: Path = Path("/")) -> bool:
 
     A reader sees the old or the new content, after a power loss too.
     """
-    target = below(root, spec.path)
-    if _is_already(target, spec):
+    if is_already(spec, root=root):
         return False
+    target = below(root, spec.path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target.parent) as folder:
@@ -39,6 +39,16 @@ def write_file(spec: FileSpec, *, root: Path = Path("/")) -> bool:
 def write_files(specs: Iterable[FileSpec], *, root: Path = Path("/")) -> frozenset[str]:
     """Write every file, and return the paths of those that changed."""
     return frozenset(spec.path for spec in specs if write_file(spec, root=root))
+
+
+def is_already(spec: FileSpec, *, root: Path = Path("/")) -> bool:
+    """Whether the file below `root` is as `spec` says."""
+    target = below(root, spec.path)
+    try:
+        content = read_regular(target, limit=len(spec.content) + 1)
+        return content == spec.content and stat.S_IMODE(target.lstat().st_mode) == spec.mode
+    except OSError:
+        return False  # unreadable is not as it should be: the write that follows says what is wrong
 
 
 def copy_file(source: Path, target: Path, *, mode: int, tick: Callable[[], None]) -> None:
@@ -74,7 +84,7 @@ def remove_file(path: str, *, root: Path = Path("/")) -> bool:
     try:
         target.unlink()
         _sync_folder(target.parent)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
     except OSError as error:
         raise FailedError(
@@ -161,12 +171,28 @@ def read_text(path: Path, *, limit: int = 1 << 20) -> str | None:
     return None if content is None else content.decode(errors="replace")
 
 
-def _is_already(target: Path, spec: FileSpec) -> bool:
+def texts(folder: str, *, root: Path = Path("/")) -> dict[str, str]:
+    """Return the texts of the files in a folder below `root`, and of those that links in it lead to, by their paths.
+
+    Links come first: who removes what is found is stopped at no time where a link tells nothing any more.
+    """
+    place = below(root, folder)
+    found = sorted(place.iterdir(), key=lambda path: not path.is_symlink()) if place.is_dir() else []
+    read = ((path.name, _text_behind(path)) for path in found)
+    return {f"{folder}/{name}": text for name, text in read if text is not None}
+
+
+def _text_behind(path: Path) -> str | None:
     try:
-        content = read_regular(target, limit=len(spec.content) + 1)
-        return content == spec.content and stat.S_IMODE(target.lstat().st_mode) == spec.mode
-    except OSError:
-        return False  # unreadable is not as it should be: the write that follows says what is wrong
+        return read_text(path.resolve())
+    except (OSError, RuntimeError):  # a link that leads to itself; Python 3.11 raises the latter
+        return None
+
+
+def executables(folder: Path) -> frozenset[str]:
+    """Return the names of the programs in a folder, which need not be there."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return frozenset(path.name for path in found if path.is_file() and os.access(path, os.X_OK))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from agent.host import commands
 
 _TIMEOUT = 30.0
+# A line of the journal has at most 48 KiB (LineMax=); journalctl prints the oldest first, and the newest must stay.
+_LIMIT = 1 << 20
 
 
 def tail(
@@ -12,17 +14,17 @@ def tail(
 ) -> commands.Finished:
     """Return the newest `lines` of the units (patterns such as `node-agent-*` too; none: of the whole journal).
 
-    `since` is a time as journalctl takes it (`-10min`), `boot` counts back from the running one (0).
+    Of long lines there are fewer: the result is `truncated` where the oldest are left out. `since` is a time as
+    journalctl takes it (`-10min`), `boot` counts back from the running one (0).
     """
     argv = ["journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", f"--lines={lines}"]
     argv += [f"--unit={unit}" for unit in units]
     argv += [] if since is None else [f"--since={since}"]
     argv += [] if boot is None else [f"--boot={boot}"]
-    # A line of the journal has at most 48 KiB (LineMax=); one long line must not cost all the others.
-    return commands.run(argv, timeout=timeout, limit=max(1 << 20, lines * 1024))
+    return commands.run_for_tail(argv, timeout=timeout, limit=_LIMIT)
 
 
 def kernel(lines: int, *, boot: int = 0, timeout: float = _TIMEOUT) -> commands.Finished:
     """Return the newest `lines` of the kernel's messages, each with its seconds since boot."""
     argv = ["journalctl", "--quiet", "--no-pager", "--dmesg", "--output=short-monotonic"]
-    return commands.run([*argv, f"--boot={boot}", f"--lines={lines}"], timeout=timeout)
+    return commands.run_for_tail([*argv, f"--boot={boot}", f"--lines={lines}"], timeout=timeout, limit=_LIMIT)

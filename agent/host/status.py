@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent import agent_version
+from agent import agent_version, redacted_json
 from agent.host import files
 from agent.model import FileSpec
-from agent.redaction import redact
 
 FOLDER = Path("/run/node-agent")
 _SCHEMA_VERSION = 1
@@ -23,12 +22,13 @@ def write(daemon: str, state: str, message: str = "", *, root: Path = Path("/"),
     """
     before = read(daemon, root=root)
     said = {"daemon": daemon, "state": state, "message": message, **details}
-    body = json.loads(redact(json.dumps({"schemaVersion": _SCHEMA_VERSION, "agentVersion": agent_version(), **said})))
+    text = redacted_json.dumps({"schemaVersion": _SCHEMA_VERSION, "agentVersion": agent_version(), **said})
+    body = json.loads(text)
     if before is not None and {**before, "updatedAt": None} == {**body, "updatedAt": None}:
         return
     body["updatedAt"] = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    text = json.dumps(body, indent=2, sort_keys=True) + "\n"
-    files.write_file(FileSpec(str(FOLDER / f"{daemon}.json"), text.encode()), root=root)
+    published = json.dumps(body, indent=2, sort_keys=True) + "\n"
+    files.write_file(FileSpec(str(FOLDER / f"{daemon}.json"), published.encode()), root=root)
 
 
 def read(daemon: str, *, root: Path = Path("/")) -> dict[str, Any] | None:

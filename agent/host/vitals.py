@@ -4,19 +4,21 @@ import contextlib
 import json
 import os
 import socket
-import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from agent import pstore
 from agent.host import commands, files
 
 _SECONDS = 2.0
 _RECORD_LIMIT = 256 << 10
-_RECORDS = 16
+# A dump of an EFI store has a record a KiB.
+_RECORDS = 64
 _ARCHIVE = "/var/lib/systemd/pstore"
 _PSTORE = "/sys/fs/pstore"
+_MADE_AT_BOOT = "/run/systemd"
 
 
 class Usage(NamedTuple):
@@ -35,6 +37,13 @@ class Capacity(NamedTuple):
     available_memory: int
     pids: int
     used_pids: int
+
+
+class _Record(NamedTuple):
+    """A record of pstore, and when it was written."""
+
+    written: float
+    text: str
 
 
 def ip(*arguments: str) -> list[object]:
@@ -77,23 +86,37 @@ def takes_connections(path: Path) -> bool:
 
 
 def panic_records(root: Path = Path("/")) -> Sequence[str]:
-    """Return the records that the last boot left in pstore, the oldest first.
+    """Return the dumps that the last boot left in pstore, the oldest first.
 
-    systemd-pstore archives them early in the next boot: what it archived before this one is of boots further back.
+    systemd-pstore archives them early in the next boot: what it archived before this one is of boots further back. It
+    may be at it now. A record is in the archive before it is gone from the store, so the store is read first.
     """
-    archived = [path for path in _records(files.below(root, _ARCHIVE)) if path.stat().st_mtime >= _booted_at()]
-    found = [*archived, *_records(files.below(root, _PSTORE))]
-    newest = sorted(found, key=lambda path: path.stat().st_mtime)[-_RECORDS:]
-    return [files.read_text(path, limit=_RECORD_LIMIT) or "" for path in newest]
+    held = _records(files.below(root, _PSTORE), since=0.0)
+    archived = _records(files.below(root, _ARCHIVE), since=_booted_at(root))
+    found = sorted((*held, *archived), key=lambda record: record.written)
+    return pstore.dumps(dict.fromkeys(record.text for record in found))
 
 
-def _records(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("dmesg*") if _is_file(path)]
+def _records(folder: Path, since: float) -> list[_Record]:
+    """Return the newest records below a folder; one that goes away meanwhile is none."""
+    paths = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names if name.startswith("dmesg"))
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            written = path.lstat().st_mtime
+            if written >= since:
+                found.append((written, path))
+    read = ((written, files.read_text(path, limit=_RECORD_LIMIT)) for written, path in sorted(found)[-_RECORDS:])
+    return [_Record(written, text) for written, text in read if text]
 
 
-def _booted_at() -> float:
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+def _booted_at(root: Path) -> float:
+    """Return when this boot began, by the clock of its beginning: it may have been put forward or back since then.
 
-
-def _is_file(path: Path) -> bool:
-    return stat.S_ISREG(path.lstat().st_mode)
+    What systemd made in /run has its times of that clock.
+    """
+    times = [time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)]
+    for path in files.below(root, _MADE_AT_BOOT).glob("*"):
+        with contextlib.suppress(OSError):
+            times.append(path.lstat().st_mtime)
+    return min(times)

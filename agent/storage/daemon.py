@@ -13,7 +13,7 @@ from agent.loop import Backoff
 from agent.model import Disk, FileSpec
 from agent.storage import instance_store, plan
 from agent.storage.instance_store import Layout, Target, Wish
-from agent.storage.plan import Format, Memory, Mount, Plan, Probed, Signature
+from agent.storage.plan import Format, Memory, Mount, Plan, Seen, Signature
 
 # Under emulation NVMe disks have been seen to come more than a minute after the first process.
 _PATIENCE = 120.0
@@ -97,31 +97,33 @@ def _make(wish: Wish, target: Target, root: Path) -> None:
 
 def _choose(root: Path, patience: float) -> Plan:
     try:
-        probed = loop.retry(partial(_candidates, root), within=patience, backoff=_OFTEN)
-        if not plan.is_certain(probed):
-            probed = _settled(root, min(patience, _SETTLE)) or probed
-        return plan.decide(probed)
+        seen = loop.retry(partial(_look, root), within=patience, backoff=_OFTEN)
+        if not plan.is_certain(seen):
+            seen = _settled(root, min(patience, _SETTLE)) or seen
+        return plan.decide(seen)
     except TemporaryError:
-        return plan.decide([])
+        return plan.decide(Seen())
     except FailedError as error:
         return Memory(error.message)
 
 
-def _candidates(root: Path) -> list[Probed]:
-    found = plan.candidates(blockdev.read_disks(root))
+def _look(root: Path) -> Seen:
+    disks = blockdev.read_disks(root)
+    found = plan.candidates(disks)
     if not found:
         raise TemporaryError("no data volume yet")
-    return [(disk, _signature(_device(disk, root))) for disk in found]
+    probed = tuple((disk, _signature(_device(disk, root))) for disk in found)
+    return Seen(probed, are_named=any(disk.device_name for disk in disks))
 
 
-def _settled(root: Path, within: float) -> list[Probed] | None:
-    """Return the candidates once one of them is certain, or None where that does not come."""
+def _settled(root: Path, within: float) -> Seen | None:
+    """Return what is seen once one of the disks is certain, or None where that does not come."""
 
-    def look() -> list[Probed]:
-        probed = _candidates(root)
-        if not plan.is_certain(probed):
+    def look() -> Seen:
+        seen = _look(root)
+        if not plan.is_certain(seen):
             raise TemporaryError("none of the disks is the data volume for certain")
-        return probed
+        return seen
 
     try:
         return loop.retry(look, within=within, backoff=_OFTEN)

@@ -91,10 +91,13 @@ def mount_points(wish: Wish, targets: Sequence[Target]) -> list[tuple[Target, st
 
 
 def units(wish: Wish, mounted: Sequence[tuple[Target, str]]) -> list[FileSpec]:
-    """Return the units that mount the targets, and those that bind folders onto the first of them."""
+    """Return the units that mount the targets, and those that bind folders onto the first of them.
+
+    A folder has its whole path there: two may end alike.
+    """
     mounts = [_unit(where, target.device, wish.file_system) for target, where in mounted]
     first = mounted[0][1]
-    return mounts + [_unit(folder, f"{first}/{folder.split('/')[-1]}", "none") for folder in wish.binds]
+    return mounts + [_unit(folder, f"{first}{folder}", "none") for folder in wish.binds]
 
 
 def unit_name(where: str) -> str:

@@ -16,7 +16,7 @@ _NVME = re.compile(r"nvme\d+n\d+")
 _EBS_SERIAL = "vol"
 # The place that Auto Mode, Karpenter and Bottlerocket give the data volume, /dev/xvdb or /dev/sdb.
 _DATA_NAME = "xvdb"
-# The EBS CSI driver attaches pods' volumes under two letters; such a disk is never ours to format.
+# The EBS CSI driver attaches pods' volumes under two letters; such a disk is never ours.
 _POD_NAME = re.compile(r"xvd[a-z]{2}")
 _FILE_SYSTEMS = frozenset({"ext4", "xfs"})
 # As Bottlerocket mounts its data volume: containers' overlays have mount flags of their own.
@@ -62,6 +62,14 @@ Plan: TypeAlias = Format | Mount | Memory
 Probed: TypeAlias = tuple[Disk, Signature | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The candidates, and whether any disk of the machine tells its device name: EC2's all do, emulated ones do not."""
+
+    probed: tuple[Probed, ...] = ()
+    are_named: bool = False
+
+
 def candidates(disks: Sequence[Disk]) -> list[Disk]:
     """Return the disks that may be the data volume: whole EBS volumes that nothing uses."""
     return [
@@ -71,38 +79,53 @@ def candidates(disks: Sequence[Disk]) -> list[Disk]:
     ]
 
 
-def decide(probed: Sequence[Probed]) -> Plan:
-    """Choose among candidates: ours first, then the empty one that is called as data volumes are.
+def decide(seen: Seen) -> Plan:
+    """Choose among candidates: ours first, then the empty one, of each the one that is called as data volumes are.
 
-    A volume of a pod may be attached as well, empty or not; ours is told from it by its label.
+    A volume of a pod may be attached as well, empty or with any label: whoever owns it writes that.
     """
-    for disk, found in probed:
-        if found and found.label == LABEL and found.kind in _FILE_SYSTEMS:
-            return Mount(disk, found.kind, grow=found.size is None or found.size < disk.size)
-    empty = [disk for disk, found in probed if found is None and not _POD_NAME.fullmatch(disk.device_name)]
+    ours = [(disk, found) for disk, found in seen.probed if found and _is_ours(disk, found)]
+    if ours:
+        disk, found = min(ours, key=lambda each: _distance(each[0], seen))
+        return Mount(disk, found.kind, grow=found.size is None or found.size < disk.size)
+    empty = [disk for disk, found in seen.probed if found is None and _may_be_formatted(disk, seen)]
     if empty:
-        return Format(min(empty, key=_distance))
-    if not probed:
+        return Format(min(empty, key=lambda disk: _distance(disk, seen)))
+    if not seen.probed:
         return Memory("there is no data volume")
     return Memory(
-        f"{', '.join(_refusal(disk, found) for disk, found in probed)}, which is not ours and stays untouched"
+        f"{', '.join(_refusal(disk, found) for disk, found in seen.probed)}, which is not ours and stays untouched"
     )
 
 
-def is_certain(probed: Sequence[Probed]) -> bool:
-    """Whether a disk that comes later could not be a better choice: ours is there, or nothing but its name is known."""
-    chosen = decide(probed)
-    return isinstance(chosen, Mount) or (isinstance(chosen, Format) and _distance(chosen.disk) == 0)
+def is_certain(seen: Seen) -> bool:
+    """Whether a disk that comes later could not be a better choice, as nothing speaks against the chosen one's name."""
+    chosen = decide(seen)
+    return not isinstance(chosen, Memory) and _distance(chosen.disk, seen) == 0
 
 
-def _distance(disk: Disk) -> int:
-    """Return how far a disk's name is from the data volume's; one that tells no name may be it."""
-    return 0 if disk.device_name in {"", _DATA_NAME} else 1
+def _is_ours(disk: Disk, found: Signature) -> bool:
+    return found.label == LABEL and found.kind in _FILE_SYSTEMS and not _POD_NAME.fullmatch(disk.device_name)
+
+
+def _may_be_formatted(disk: Disk, seen: Seen) -> bool:
+    """Whether an empty disk is no pod's; one that does not tell its name where others do may well be."""
+    return not _POD_NAME.fullmatch(disk.device_name) if disk.device_name else not seen.are_named
+
+
+def _distance(disk: Disk, seen: Seen) -> int:
+    """Return how far a disk's name is from the data volume's; where no disk tells a name, each may be it."""
+    nearest = _DATA_NAME if seen.are_named else ""
+    return 0 if disk.device_name == nearest else 1
 
 
 def _refusal(disk: Disk, found: Signature | None) -> str:
     named = f"{disk.serial}, {disk.device_name}" if disk.device_name else disk.serial
-    return f"{disk.name} ({named}) " + (f"carries {found.kind}" if found else "is named as a pod's volume")
+    if _POD_NAME.fullmatch(disk.device_name):
+        reason = "is named as a pod's volume"
+    else:
+        reason = f"carries {found.kind}" if found else "tells no device name, as other disks do"
+    return f"{disk.name} ({named}) {reason}"
 
 
 def mount_unit(device: str | None, file_system: str, *, check: bool = False) -> FileSpec:

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from agent.configure import daemon
+from agent.configure import daemon, render
 
 # Each is a step of a write or of a removal, as Python's audit hooks see it.
 STEPS = ("open", "os.mkdir", "os.remove", "os.rename", "os.rmdir")
@@ -22,11 +22,35 @@ def tree(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in kept}
 
 
+def configure(root: Path, url: str) -> None:
+    """Run on the host's own terms: what would be restarted is put down beside the root."""
+
+    def take_effect(changed: frozenset[str]) -> None:
+        with root.with_name("restarted").open("a") as restarted:
+            restarted.writelines(f"{unit}\n" for unit in render.restarts(changed))
+
+    inputs = daemon.read_patiently(root, url)
+    assert inputs.checked.settings is not None
+    daemon.carry_out(
+        inputs, render.render(inputs.checked.settings, inputs.facts, inputs.checked.accepted), root, take_effect
+    )
+
+
+def restarted(root: Path) -> set[str]:
+    """Return what was restarted since it was asked for."""
+    path = root.with_name("restarted")
+    found = set(path.read_text().split())
+    path.unlink()
+    return found
+
+
 def lay_out(root: Path, url: str) -> None:
     """Have a first run write what the next one changes and drops."""
     shutil.rmtree(root, ignore_errors=True)
-    daemon.configure(root, url, dry_run=False)
+    configure(root, url)
+    restarted(root)
     (root / "var/lib/kubelet/pki").mkdir(parents=True)
+    (root / "var/lib/kubelet/cpu_manager_state").write_text("{}")
     (root / "var/lib/kubelet/pki/kubelet-server-current.pem").write_text("of another node")
 
 
@@ -42,19 +66,21 @@ def is_killed(root: Path, url: str, step: int) -> bool:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
-    daemon.configure(root, url, dry_run=False)
+    configure(root, url)
     os._exit(0)
 
 
 def main(root: Path, before: str, after: str) -> None:
     lay_out(root / "clean", before)
-    daemon.configure(root / "clean", after, dry_run=False)
-    wanted = tree(root / "clean")
+    configure(root / "clean", after)
+    wanted, units = tree(root / "clean"), restarted(root / "clean")
+    assert {"containerd.service", "kubelet.service"} <= units
     for step in itertools.count(1):
         lay_out(root / "killed", before)
         killed = is_killed(root / "killed", after, step)
-        daemon.configure(root / "killed", after, dry_run=False)
+        configure(root / "killed", after)
         assert tree(root / "killed") == wanted, f"killed at step {step}"
+        assert restarted(root / "killed") == units, f"killed at step {step}"
         if not killed:
             print(step - 1)
             return

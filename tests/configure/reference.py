@@ -17,10 +17,11 @@ Made from the tables in `agent/configure/` by `python tests/configure/test_refer
 
 User data may be Bottlerocket TOML, `NodeConfig` of nodeadm or `NodeClass` of EKS Auto Mode in YAML or JSON, several of
 them as parts of a MIME document or as YAML documents, each in gzip and in base64 or not, up to 1 MiB unpacked. A part
-counts by its type, `application/node.eks.aws` or `application/toml`, or else by how it begins. Shell scripts and
-`#cloud-config` are reported and not run. `node-agent settings check FILE…` tells what becomes of it all. What is in
-effect on a node, defaults with it and secrets cut, is in its `/etc/node-agent/settings.json`
-(`{"schemaVersion": 1, "settings": {…}}`, named as below), which every bundle of `Base` brings along.
+counts by its type, `application/node.eks.aws` or `application/toml`; one of plain text, bytes, YAML or JSON by how it
+begins, after comments. All other types, shell scripts and `#cloud-config` are reported and not run.
+`node-agent settings check FILE…` tells what becomes of it all. What is in effect on a node, defaults with it and
+secrets cut, is in its `/etc/node-agent/settings.json` (`{"schemaVersion": 1, "settings": {…}}`, named as below), which
+every bundle of `Base` brings along.
 
 Documents are merged key by key before anything is judged, and a later one wins: what the image sets in
 `/usr/share/node-agent/conf.d/*.toml`, then user data in its order, then `/etc/node-agent/conf.d/*.toml` by name. A list

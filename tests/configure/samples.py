@@ -4,7 +4,7 @@ import base64
 import re
 from pathlib import Path
 
-from agent.configure import settings, userdata
+from agent.configure import checking, userdata
 from agent.configure.facts import Facts
 from agent.configure.settings import Checked, Settings
 from agent.model import Instance
@@ -44,7 +44,7 @@ def document(kubernetes: str = "", rest: str = "") -> str:
 
 
 def check(text: str) -> Checked:
-    return settings.check(userdata.decode(text.encode(), "user data"))
+    return checking.check(userdata.decode(text.encode(), "user data"))
 
 
 def accepted(text: str) -> Settings:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from configure.samples import GOLDEN
 
-from agent.configure import report, settings, userdata
+from agent.configure import checking, report, userdata
 from agent.configure.settings import Checked
 
 SECRETS = ("hunter2", "correct-horse", "cHVsbGVyOmhvcnNl", "c2VjcmV0")
@@ -17,7 +17,7 @@ FILES = {path.parent.name: path for path in sorted(GOLDEN.glob("*/user-data.*"))
 
 
 def checked(path: Path) -> Checked:
-    return settings.check(userdata.decode(path.read_bytes(), path.name))
+    return checking.check(userdata.decode(path.read_bytes(), path.name))
 
 
 @pytest.fixture(params=FILES)

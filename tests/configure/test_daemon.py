@@ -9,14 +9,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from configure import trees
 from configure.killed import tree
 from configure.samples import API_SERVER, GOLDEN, INSTANCE, PEM, base64_of, document
 
-from agent.configure import daemon, reserves
+from agent.configure import daemon, render, reserves
 from agent.errors import FailedError, SettingsError
 from world import imds, waiting
 from world.metadata import Fault, Metadata
@@ -81,7 +82,32 @@ def test_a_pass_renders_a_tree_and_says_who_the_node_is(tmp_path: Path, url: str
     assert stat.S_IMODE((tmp_path / "etc/kubernetes/kubelet/kubeconfig").stat().st_mode) == 0o600
 
 
-def test_a_second_pass_writes_nothing(tmp_path: Path, url: str) -> None:
+DUPLICATES = document(
+    rest="""
+[[settings.container-registry.mirrors]]
+registry = "docker.io"
+endpoint = ["https://one.example.com"]
+[[settings.container-registry.mirrors]]
+registry = "docker.io"
+endpoint = ["https://two.example.com"]
+[[settings.container-registry.credentials]]
+registry = "docker.io"
+auth = "b25lOm9uZQ=="
+[[settings.container-registry.credentials]]
+registry = "registry-1.docker.io"
+auth = "dHdvOnR3bw=="
+[settings.environment.kubelet]
+A = "1"
+[settings.environment."kubelet.service"]
+B = "2"
+"""
+)
+SENT = {name: path.read_bytes() for name, path in trees.SOURCES.items()} | {"duplicates": DUPLICATES.encode()}
+
+
+@pytest.mark.parametrize("sent", SENT.values(), ids=SENT)
+def test_a_second_pass_writes_nothing(tmp_path: Path, url: str, metadata: Metadata, sent: bytes) -> None:
+    metadata.set("user-data", sent)
     configure(tmp_path, url)
     before = snapshot(tmp_path)
     configure(tmp_path, url)
@@ -103,9 +129,11 @@ def test_a_file_that_is_rendered_no_more_goes(tmp_path: Path, url: str) -> None:
     assert foreign.exists()
 
 
-def test_a_record_that_somebody_spoilt_does_not_keep_the_node_out(tmp_path: Path, url: str) -> None:
+@pytest.mark.parametrize("spoilt", ["{", "{}", "[1]", "null", '"x"', '{"files": 5}', '{"files": [{}], "due": [1]}'])
+def test_a_record_that_somebody_spoilt_does_not_keep_the_node_out(tmp_path: Path, url: str, spoilt: str) -> None:
     configure(tmp_path, url)
-    (tmp_path / "etc/node-agent/rendered.json").write_text("{")
+    (tmp_path / "etc/node-agent/rendered.json").write_text(spoilt)
+    daemon.configure(tmp_path, url, dry_run=True)
     assert configure(tmp_path, url)["state"] == "ok"
     assert json.loads((tmp_path / "etc/node-agent/rendered.json").read_text())["files"]
 
@@ -143,6 +171,15 @@ def test_bad_user_data_writes_nothing_but_the_reason(
     assert snapshot(tmp_path / "etc") == before
 
 
+def test_the_status_says_also_what_nobody_foresaw_and_quotes_nothing_of_it(tmp_path: Path, url: str) -> None:
+    configure(tmp_path, url)
+    (tmp_path / "var/lib/node-agent/identity.json").write_text("[" * 100_000)
+    with pytest.raises(RecursionError):
+        daemon.configure(tmp_path, url, dry_run=False)
+    body = status(tmp_path)
+    assert (body["state"], body["message"]) == ("failed", "a defect of the agent: RecursionError")
+
+
 def test_local_overrides_win_in_the_order_of_their_names(tmp_path: Path, url: str) -> None:
     folder = tmp_path / "etc/node-agent/conf.d"
     folder.mkdir(parents=True)
@@ -154,6 +191,78 @@ def test_local_overrides_win_in_the_order_of_their_names(tmp_path: Path, url: st
     assert (config["maxPods"], body["clusterName"]) == (20, "other")
     sources = {verdict["source"] for verdict in body["verdicts"]}  # type: ignore[attr-defined]
     assert "/etc/node-agent/conf.d/10-a.toml" in sources
+
+
+def test_what_is_said_of_rendered_settings_names_where_they_come_from(
+    tmp_path: Path, url: str, metadata: Metadata
+) -> None:
+    metadata.set("user-data", document(rest=f'[settings.pki.a]\ndata = "{base64_of(PEM["corporate"])}"'))
+    folder = tmp_path / "etc/node-agent/conf.d"
+    folder.mkdir(parents=True)
+    (folder / "a.toml").write_text('[settings.kernel.sysctl]\n"vm.panic_on_oom" = "1"\n')
+    verdicts = configure(tmp_path, url)["verdicts"]
+    sources = {verdict["path"]: verdict["source"] for verdict in verdicts}  # type: ignore[attr-defined]
+    assert sources["settings.pki.a.trusted"] == "user data"
+    assert sources['settings.kernel.sysctl."vm.panic_on_oom"'] == "/etc/node-agent/conf.d/a.toml"
+
+
+def test_an_override_that_cannot_be_read_is_skipped_and_said(tmp_path: Path, url: str) -> None:
+    folder = tmp_path / "etc/node-agent/conf.d"
+    (folder / "20.toml").mkdir(parents=True)
+    (folder / "10.toml").symlink_to("nowhere.toml")
+    (folder / "30.toml").write_text("[settings.kubernetes]\nmax-pods = 30\n")
+    body = configure(tmp_path, url)
+    config = json.loads((tmp_path / "etc/kubernetes/kubelet/config.json").read_text())
+    assert (body["state"], body["userData"], config["maxPods"]) == ("ok", "ok", 30)
+    said = {verdict["source"]: verdict["message"] for verdict in body["verdicts"]}  # type: ignore[attr-defined]
+    assert "No such file or directory: it is skipped" in said["/etc/node-agent/conf.d/10.toml"]
+    assert "Is a directory: it is skipped" in said["/etc/node-agent/conf.d/20.toml"]
+
+
+@dataclass
+class Services:
+    """What systemd would be told; `broken`: it does not do it."""
+
+    restarted: list[tuple[str, ...]] = field(default_factory=list)
+    broken: bool = False
+
+    def take_up(self, changed: frozenset[str]) -> None:
+        if self.broken:
+            raise FailedError("systemctl try-restart: refused")
+        self.restarted.append(render.restarts(changed))
+
+
+def carry_out(root: Path, url: str, services: Services) -> None:
+    inputs = daemon.read_patiently(root, url)
+    assert inputs.checked.settings is not None
+    daemon.carry_out(
+        inputs, render.render(inputs.checked.settings, inputs.facts, inputs.checked.accepted), root, services.take_up
+    )
+
+
+PROXY = '[settings.network]\nhttps-proxy = "http://proxy.example.com:3128"'
+BOTH = ("containerd.service", "kubelet.service")
+
+
+def test_a_changed_proxy_restarts_what_reads_it_once(tmp_path: Path, url: str, metadata: Metadata) -> None:
+    carry_out(tmp_path, url, Services())
+    metadata.set("user-data", document(rest=PROXY))
+    services = Services()
+    for _ in range(3):
+        carry_out(tmp_path, url, services)
+    assert services.restarted == [BOTH, (), ()]
+
+
+def test_a_restart_that_failed_is_made_up_for_by_the_next_run(tmp_path: Path, url: str, metadata: Metadata) -> None:
+    carry_out(tmp_path, url, Services())
+    metadata.set("user-data", document(rest=PROXY))
+    for _ in range(2):
+        with pytest.raises(FailedError):
+            carry_out(tmp_path, url, Services(broken=True))
+    services = Services()
+    for _ in range(2):
+        carry_out(tmp_path, url, services)
+    assert services.restarted == [BOTH, ()]
 
 
 def test_the_vpc_s_networks_are_asked_for_only_where_something_follows_from_them(
@@ -190,13 +299,15 @@ def test_single_files_and_hash_links_of_a_distrusted_certificate_go(
     for name in ("corporate", "leaf"):
         (folder / f"{name}.pem").write_text(PEM[name])
     (folder / "0a1b2c3d.0").symlink_to("corporate.pem")
+    (folder / "0a1b2c3d.1").symlink_to("0a1b2c3d.0")
     (folder / "dangling.0").symlink_to("nowhere.pem")
+    (folder / "loop.0").symlink_to("loop.0")
     configure(tmp_path, url)
     assert (folder / "corporate.pem").exists()
     bundle = f'[settings.pki.bad]\ndata = "{base64_of(PEM["corporate"])}"\n'
     metadata.set("user-data", document('cluster-dns-ip = "172.20.0.10"', bundle))
     configure(tmp_path, url)
-    assert {path.name for path in folder.iterdir()} == {"leaf.pem", "dangling.0"}
+    assert {path.name for path in folder.iterdir()} == {"leaf.pem", "dangling.0", "loop.0"}
 
 
 def identity(root: Path) -> Path:
@@ -267,10 +378,13 @@ def memory() -> Iterator[Path]:
 
 
 def test_a_run_that_is_killed_anywhere_is_made_up_for_by_the_next(memory: Path, url: str, metadata: Metadata) -> None:
-    """The second service is another instance's, with other user data: files change and go, and so does state."""
+    """The second service is another instance's, with other user data: files change and go, and so does state.
+
+    What reads them is restarted by the one run or by the other.
+    """
     resolver, server = '[settings.dns]\nname-servers = ["10.0.0.2"]', '[settings.ntp]\ntime-servers = ["10.0.0.3"]'
     metadata.set("user-data", document('cluster-dns-ip = "172.20.0.10"\nlog-level = 4', resolver))
-    other = Metadata({**metadata.tree(), "user-data": document('cluster-dns-ip = "172.20.0.10"', server)})
+    other = Metadata({**metadata.tree(), "user-data": document('cluster-dns-ip = "172.20.0.10"', f"{server}\n{PROXY}")})
     other.set("dynamic/instance-identity/document", json.dumps({**IDENTITY, "instanceId": "i-0fedcba9876543210"}))
     with imds.serving(other) as after:
         argv = [sys.executable, str(Path(__file__).with_name("killed.py")), str(memory), url, after]
@@ -312,6 +426,72 @@ def test_a_clock_that_gets_right_is_waited_for_no_longer(tmp_path: Path, url: st
     daemon.read_patiently(tmp_path, url, clock_within=60)
     corrector.join()
     assert "clock" in str(status(tmp_path)["message"])
+
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: x}
+spec: {containers: [{name: x, image: y, env: [{name: SOMETHING, value: hunter2pod}]}]}
+"""
+PLANTED = f"""
+[settings.network]
+https-proxy = "http://u:hunter2proxy@p.example.com:1"
+[settings.environment.kubelet]
+ANY = "hunter2environment"
+[settings.kubernetes.static-pods.a]
+enabled = true
+manifest = "{base64_of(POD)}"
+[settings.kubernetes.credential-providers.ecr-credential-provider]
+enabled = true
+environment = {{ ANY = "hunter2provider" }}
+[[settings.container-registry.credentials]]
+registry = "docker.io"
+username = "u"
+password = "hunter2registry"
+[[settings.container-registry.mirrors]]
+registry = "docker.io"
+endpoint = ["https://u:hunter2mirror@m.example.com"]
+[settings.kernel.sysctl]
+"net.ipv6.conf.all.stable_secret" = "hunter2sysctl"
+[settings.kubelet]
+flags = ["--some-token=hunter2flag"]
+[settings.kubelet.config]
+clientSecret = "hunter2kubelet"
+headers = {{ Authorization = ["Basic hunter2header"], other = ["--password", "hunter2word"] }}
+passwords = {{ database-password = {{ value = "hunter2nested" }} }}
+[settings.containerd.config.plugins."io.containerd.grpc.v1.cri".registry.configs."r.example.com"]
+auth = {{ username = "u", password = "hunter2containerd" }}
+[settings.containerd.base-runtime-spec.process]
+env = ["DB_PASSWORD=words of hunter2spec"]
+extra = [{{ name = "DB_PASSWORD", value = "hunter2pair" }}]
+[settings.bootstrap-commands.a]
+commands = [["apiclient", "--password", "hunter2command"]]
+mode = "always"
+"""
+
+
+def test_no_planted_secret_is_printed(
+    tmp_path: Path, url: str, metadata: Metadata, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "usr/libexec/kubernetes/kubelet/plugins/ecr-credential-provider"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    given = tmp_path / "user-data.toml"
+    given.write_text(document(rest=PLANTED))
+    for as_json in (True, False):
+        assert daemon.check([given], as_json=as_json)
+    metadata.set("user-data", given.read_text())
+    daemon.configure(tmp_path, url, dry_run=True)
+    configure(tmp_path, url)
+    metadata.set("user-data", given.read_text().replace("hunter2", "Hunter3"))
+    daemon.configure(tmp_path, url, dry_run=True)
+    metadata.set("user-data", document())
+    daemon.configure(tmp_path, url, dry_run=True)
+    printed = capsys.readouterr()
+    said = (tmp_path / "run/node-agent/configure.json").read_text() + printed.out + printed.err
+    assert re.findall(".*(?:hunter2|Hunter3).*", said) == []
+    assert base64_of(POD) not in said
 
 
 def test_no_secret_of_the_user_data_is_said(

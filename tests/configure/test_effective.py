@@ -63,8 +63,8 @@ def test_secrets_are_cut() -> None:
     assert settings["containerd"]["config"]["plugins"]["example.auth"] == {
         "password": CUT,
         "address": "/run/example.sock",
-        "arguments": [CUT],
-        "variables": [{"name": CUT, "value": CUT}, {"name": "HOME", "value": "/"}],
+        "arguments": ["--password", CUT],
+        "variables": [{"name": "PASSWORD", "value": CUT}, {"name": "HOME", "value": "/"}],
     }
 
 

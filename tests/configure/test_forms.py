@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from configure.samples import API_SERVER, MUST_HAVES, PEM, base64_of, document
 
-from agent.configure import mime, settings, userdata, yaml_text
+from agent.configure import checking, mime, userdata, yaml_text
 from agent.configure.merging import merge
 from agent.configure.settings import Checked
 
@@ -32,7 +32,7 @@ def multipart(*parts: tuple[str, str], closing: str = "--//--\n") -> str:
 
 
 def check(content: str | bytes) -> Checked:
-    return settings.check(userdata.decode(content.encode() if isinstance(content, str) else content, "user data"))
+    return checking.check(userdata.decode(content.encode() if isinstance(content, str) else content, "user data"))
 
 
 def said(checked: Checked) -> list[tuple[str, str, str]]:
@@ -150,6 +150,93 @@ def test_what_is_not_run_is_an_error_only_where_nothing_else_configures_the_node
     beside = check(multipart(("text/x-shellscript", text), ("application/toml", TOML)))
     assert beside.settings is not None
     assert said(beside) == [("warning", "", "user data, part 1")]
+
+
+POD = "apiVersion: v1\nkind: Pod\n"
+STRANGERS = {
+    "cloud-config": ("text/cloud-config", f"write_files:\n- path: /x\n  content: |\n{POD}"),
+    "cloud-config archive": ("text/cloud-config-archive", f"- content: |\n{POD}"),
+    "boothook": ("text/cloud-boothook", f"#!/bin/sh\ncat >/x <<E\n{POD}E\n"),
+    "boothook by its mark": ("text/plain", f"#cloud-boothook\ncat >/x <<E\n{POD}E\n"),
+    "boothook with TOML": ("text/cloud-boothook", "cat >/x <<E\n[settings.kubernetes]\nmax-pods = 3\nE\n"),
+    "shell script": ('text/x-shellscript; charset="us-ascii"', f"\n# c\n#!/bin/sh\ncat <<E\n{POD}E\n"),
+    "include": ("text/x-include-url", f"https://example.com/\n{POD}"),
+    "include once": ("text/x-include-once-url", f"https://example.com/\n{POD}"),
+    "part handler": ("text/part-handler", f'x = """\n{POD}"""\n'),
+    "Upstart": ("text/upstart-job", f"script\n{POD}end script\n"),
+    "template": ("text/jinja2", f"## template: jinja\n{POD}"),
+    "another type": ("text/html", POD),
+    "bytes": ("application/octet-stream", "\x01garbage"),
+    "plain text": ("text/plain", f"How to make a pod:\n\n{POD}\n[settings.kubernetes]\n"),
+    "comments first": ("text/plain", f"# mine\n#cloud-config\nwrite_files:\n- content: |\n{POD}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", STRANGERS.values(), ids=STRANGERS)
+def test_a_part_for_somebody_else_is_reported_and_stops_nothing(part: tuple[str, str]) -> None:
+    checked = check(multipart(part, ("application/node.eks.aws", NODE_CONFIG)))
+    assert checked.settings is not None
+    assert said(checked) == [("warning", "", "user data, part 1")]
+    assert "which is not run" in checked.verdicts[0].message
+
+
+@pytest.mark.parametrize("kind", ["text/x-shellscript", "image/png", "application/octet-stream"])
+def test_a_part_for_somebody_else_need_not_be_text(kind: str) -> None:
+    content = multipart((kind, "\xe9\xff"), ("application/node.eks.aws", NODE_CONFIG)).encode("latin-1")
+    assert said(check(content)) == [("warning", "", "user data, part 1")]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/octet-stream", "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml",
+     "application/json"],
+)  # fmt: skip
+@pytest.mark.parametrize("before", ["", "---\n", "# mine\n\n---\n# [settings.kubernetes]\n", "%YAML 1.1\n---\n"])
+def test_a_part_of_a_type_that_says_little_counts_by_how_it_begins(kind: str, before: str) -> None:
+    assert tree(multipart((kind, before + NODE_CONFIG))) == tree(NODE_CONFIG)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "  kubelet:\n    config:\n      settings.foo: 3\n",
+        "  containerd:\n    config: |\n      [settings]\n      a = 1\n",
+        "  containerd:\n    config: |\n      settings.a = 1\n",
+    ],
+)
+def test_a_node_config_that_speaks_of_settings_is_one(more: str) -> None:
+    for content in (NODE_CONFIG + more, multipart(("application/node.eks.aws", NODE_CONFIG + more))):
+        assert tree(content)["kubernetes"] == tree(NODE_CONFIG)["kubernetes"]
+
+
+def test_a_part_s_type_decides_before_its_content() -> None:
+    toml = f'{TOML}\n[settings.motd]\ntext = """\nkind: Pod\n"""\n'
+    assert tree(multipart(("application/toml", toml)))["motd"] == {"text": "kind: Pod\n"}
+    for body, problem in ((TOML, "not YAML"), ("# nothing\n", "nothing but comments")):
+        found = check(multipart(("application/node.eks.aws", body)))
+        assert problem in found.verdicts[0].message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{apiVersion: node.eks.aws/v1alpha1, kind: NodeConfig, spec: {cluster: {name: demo}}}",
+        "# mine\n{apiVersion: 'node.eks.aws/v1alpha1', 'kind': NodeConfig, spec: {cluster: {name: demo,}}}\n",
+        '--- {"apiVersion": "node.eks.aws/v1alpha1", "kind": "NodeConfig", "spec": {"cluster": {"name": "demo"}}}\n',
+    ],
+)
+def test_a_node_config_in_yaml_s_flow_style(content: str) -> None:
+    wanted = {"kubernetes": {"cluster-name": "demo"}}
+    assert tree(content) == wanted
+    assert tree(base64_of(content)) == wanted
+    assert tree(multipart(("application/node.eks.aws", content))) == wanted
+    assert tree(multipart(("text/plain", content))) == wanted
+
+
+@pytest.mark.parametrize("padding", ["\0", "\0\n", "\n\0\0\r\n\0", " \0 "])
+def test_padding_after_the_end_is_no_part_of_a_document(padding: str) -> None:
+    assert tree(TOML + padding) == tree(TOML)
+    assert tree(NODE_CONFIG + padding) == tree(NODE_CONFIG)
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,43 @@
-"""No bytes are a surprise to any decoder: each ends in settings or in verdicts, and both can be printed."""
+"""No bytes are a surprise to any decoder: each ends in settings or in verdicts, and both can be printed.
+
+What is accepted can be rendered.
+"""
 
 import base64
 import gzip
 import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
+from configure.samples import FACTS, MUST_HAVES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.configure import lift, mime, node_class, node_config, report, settings, userdata, yaml_text
+from agent.configure import checking, lift, mime, node_class, node_config, render, report, userdata, yaml_text
+from agent.configure.merging import Document
 from agent.configure.schema import keys
 from agent.configure.settings import Settings
 
 # Loaded here: a pure test may not read files, and hypothesis counts the time.
 LOADED = (mime, yaml_text)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+JOINING = userdata.decode(f"[settings.kubernetes]{MUST_HAVES}".encode(), "first")
 HEAD = "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec: "
 
 
 def digest(content: bytes) -> None:
-    checked = settings.check(userdata.decode(content, "user data"))
+    documents = userdata.decode(content, "user data")
+    for found in (documents, [*documents, *JOINING]):
+        digested(found)
+
+
+def digested(documents: Sequence[Document]) -> None:
+    checked = checking.check(documents)
+    if checked.settings is not None:
+        assert render.render(checked.settings, FACTS, checked.accepted).files
+        assert all(verdict.message for verdict in render.remarks_of_facts(checked.settings, FACTS, NOW))
     for verdict in checked.verdicts:
         assert verdict.level in {"error", "warning"}
         assert verdict.message
@@ -62,7 +80,21 @@ SCALARS = (
     | st.floats()
     | st.text(max_size=8)
     | st.sampled_from(
-        ["1e400", "~", "2024-01-01", "10.0.0.0/8", "http://u:p@h", "a=b", "--max-pods=1", "\x00", "\ud800"]
+        [
+            "1e400",
+            "~",
+            "2024-01-01",
+            "10.0.0.0/8",
+            "10.0.0.0/30",
+            "fd00::/128",
+            "5",
+            "0",
+            "http://u:p@h",
+            "a=b",
+            "--max-pods=1",
+            "\x00",
+            "\ud800",
+        ]
     )
 )
 TREES = st.recursive(

@@ -83,10 +83,33 @@ def test_other_flags_stay_in_their_order() -> None:
 
 @pytest.mark.parametrize("flag", ["--a='b c'", "--a=$(b)", "word", "--A=b", "--a=`b`", "'", "--a='\\n'", "x" * 20_000])
 def test_what_is_no_flag_is_left_out_with_a_warning(flag: str) -> None:
-    checked = check(document(rest=f"[settings.kubelet]\nflags = [{json.dumps(flag)}, '--b=1']"))
+    checked = check(document(rest=f"[settings.kubelet]\nflags = [{json.dumps(flag)}, '--logging-format=json']"))
     assert checked.settings is not None
-    assert checked.settings.kubelet.flags == ("--b=1",)
+    assert checked.settings.kubelet.flags == ("--logging-format=json",)
     assert [verdict.path for verdict in checked.verdicts] == ["settings.kubelet.flags"]
+
+
+def test_what_is_left_of_a_table_stays() -> None:
+    config = "authentication = {anonymous.enabled = false, webhook = {cacheTTL = 'x', enabled = true}}\n"
+    text = document(rest=f"[settings.kubelet.config]\n{config}")
+    assert drop_in(text)["authentication"] == {"anonymous": {"enabled": False}, "webhook": {"enabled": True}}
+    assert check(text).accepted["kubelet"]["config"] == accepted(text).kubelet.config
+
+
+def test_what_gave_way_to_another_field_is_not_accepted_and_secrets_beside_it_stay_cut() -> None:
+    header = "staticPodURLHeader.Authorization = ['Bearer hunter2hunter2']\n"
+    checked = check(document(rest=f"[settings.kubelet.config]\n{header}cgroupsPerQOS = false\n"))
+    config = checked.accepted["kubelet"]["config"]
+    assert list(config) == ["staticPodURLHeader"]
+    assert "hunter2" not in str(config)
+
+
+def test_feature_gates_of_a_flag_are_merged_over_those_of_the_configuration() -> None:
+    flags = 'flags = ["--feature-gates=MemoryQoS=true,AllAlpha=False"]\n'
+    text = document(rest=f"[settings.kubelet]\n{flags}config.featureGates = {{MemoryQoS = false, AllBeta = true}}\n")
+    settings = accepted(text)
+    assert settings.kubelet.config == {"featureGates": {"MemoryQoS": True, "AllAlpha": False, "AllBeta": True}}
+    assert settings.kubelet.flags == ()
 
 
 def test_flags_beat_the_configuration_and_a_setting_s_own_key_beats_both() -> None:
@@ -159,9 +182,60 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
         ("podsPerCore = true", "podsPerCore", "must be an integer"),
         ("resolvConf = 1", "resolvConf", "must be text"),
         ('syncFrequency = "often"', "syncFrequency", "must be a duration"),
-        ("tlsCipherSuites = [1]", "tlsCipherSuites", "must be a list of strings"),
-        ('featureGates = {A = "true"}', "featureGates", "must be a table of true and false"),
-        ("shutdownGracePeriodByPodPriority = [1]", "shutdownGracePeriodByPodPriority", "must be a list of tables"),
+        ("tlsCipherSuites = ['a']", "tlsCipherSuites", "must be a list of cipher suites"),
+        ("featureGates = 1", "featureGates", "must be a table"),
+        ('featureGates = {MemoryQoS = "true"}', "featureGates", "MemoryQoS: must be true or false, without quotes"),
+        ("featureGates = {Accelerators = true}", "featureGates", "Accelerators: kubelet 1.36 has no such gate"),
+        (
+            "featureGates = {KubeletTracing = false}",
+            "featureGates",
+            "KubeletTracing: kubelet 1.36 has it fixed to true",
+        ),
+        ("featureGates = {GangScheduling = true}", "featureGates", "GangScheduling: it needs GenericWorkload"),
+        (
+            "featureGates = {WorkloadAwarePreemption = true, GangScheduling = true}",
+            "featureGates",
+            "Preemption: it needs",
+        ),
+        (
+            "featureGates = {GracefulNodeShutdown = false}",
+            "featureGates",
+            "GracefulNodeShutdownBasedOnPodPriority needs",
+        ),
+        (
+            "featureGates = {RotateKubeletServerCertificate = false}",
+            "featureGates.RotateKubeletServerCertificate",
+            "server-tls-bootstrap needs it",
+        ),
+        ('memoryReservationPolicy = "TieredReservation"', "memoryReservationPolicy", "needs featureGates.MemoryQoS"),
+        (
+            "enableSystemLogQuery = true\nenableSystemLogHandler = false",
+            "enableSystemLogQuery",
+            "needs enableSystemLogH",
+        ),
+        ("preloadedImagesVerificationAllowlist = ['a']", "preloadedImagesVerificationAllowlist", "needs imagePull"),
+        (
+            "logging = {format = 'json', vmodule = [{filePattern = 'a', verbosity = 3}]}",
+            "logging.vmodule",
+            "format text",
+        ),
+        ("cgroupsPerQOS = false", "cgroupsPerQOS", "enforceNodeAllocatable needs it"),
+        ("runOnce = true", "runOnce", "must be false"),
+        ("port = 70000", "port", "must be an integer from 1 to 65535"),
+        ("memoryThrottlingFactor = 3.5", "memoryThrottlingFactor", "must be a number above 0 and up to 1"),
+        ('syncFrequency = "9999999999h"', "syncFrequency", "must be a duration"),
+        ('syncFrequency = "\uff11s"', "syncFrequency", "must be a duration"),
+        ('cpuCFSQuotaPeriod = "2s"', "cpuCFSQuotaPeriod", "must be a duration from 1ms to 1s"),
+        ('podLogsDir = "/var//log"', "podLogsDir", "must be an absolute path"),
+        ('enforceNodeAllocatable = ["pod"]', "enforceNodeAllocatable", "must be a list of pods"),
+        ('authentication.webhook.cacheTTL = "nonsense"', "authentication", "cacheTTL: must be a duration"),
+        ("authentication.webhook = 1", "authentication", "webhook: must be a table"),
+        ('logging.format = "jsn"', "logging", "format: must be text or json"),
+        (
+            "shutdownGracePeriodByPodPriority = [1]",
+            "shutdownGracePeriodByPodPriority",
+            "must be a list of tables with priority",
+        ),
         ("authentication = 1", "authentication", "must be a table"),
         ("maxPod = 58", "maxPod", "unknown key, passed on to kubelet; did you mean maxPods?"),
     ],
@@ -169,7 +243,7 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
 def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, path: str, said: str) -> None:
     checked = check(document(rest=f"[settings.kubelet.config]\n{line}\n"))
     assert checked.settings is not None
-    assert ("passed on" in said) == (path in checked.settings.kubelet.config)
+    assert ("passed on" in said) == ("maxPod" in checked.settings.kubelet.config)
     (found,) = checked.verdicts
     assert found.path == f"settings.kubelet.config.{path}"
     assert said in found.message
@@ -178,8 +252,16 @@ def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, pat
 @pytest.mark.parametrize(
     "line",
     ["serializeImagePulls = false", "podsPerCore = 9", 'syncFrequency = "1m0s"', 'runtimeRequestTimeout = "0"',
-     "featureGates = {A = true}", 'tlsCipherSuites = ["a"]', "memoryThrottlingFactor = 0.9",
-     "tlsCurvePreferences = [1]", 'staticPodURLHeader = {a = ["b"]}'],
+     "featureGates = {MemoryQoS = true}", "runOnce = false",
+     "featureGates = {GangScheduling = true, GenericWorkload = true}",
+     'featureGates = {MemoryQoS = true}\nmemoryReservationPolicy = "TieredReservation"',
+     "cgroupsPerQOS = false\nenforceNodeAllocatable = []",
+     'cpuCFSQuotaPeriod = "50ms"', 'podLogsDir = "/var/log/pods"', "logging = {flushFrequency = 5000000000}",
+     'logging = {flushFrequency = "5s", format = "json"}', "imageMaximumGCAge = 0",
+     'shutdownGracePeriod = "0"\nshutdownGracePeriodCriticalPods = 0', 'tlsCipherSuites = ["TLS_AES_128_GCM_SHA256"]',
+     'evictionMinimumReclaim = {"memory.available" = "1Gi"}',
+     "memoryThrottlingFactor = 0.9",
+     "tlsCurvePreferences = [29]", 'staticPodURLHeader = {a = ["b"]}'],
 )  # fmt: skip
 def test_a_field_of_its_type_stays(line: str) -> None:
     assert check(document(rest=f"[settings.kubelet.config]\n{line}\n")).verdicts == ()

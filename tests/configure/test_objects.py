@@ -36,6 +36,13 @@ def test_every_field_that_is_mapped_is_a_setting() -> None:
                 assert not [each for each in said if "unknown key" in each.message], field.target
 
 
+def test_bundles_of_one_name_are_all_kept() -> None:
+    named = [("ca", "a"), ("ca", "b"), ("ca-2", "c"), ("ca", "d")]
+    found = read({"certificateBundles": [{"name": name, "data": data} for name, data in named]}, CLASS)
+    kept = {name: bundle["data"] for name, bundle in found.settings["pki"].items()}
+    assert kept == {"ca": "a", "ca-2": "b", "ca-2-2": "c", "ca-3": "d"}
+
+
 def test_a_node_class_is_settings_of_the_same_model() -> None:
     bundle = base64_of(PEM["corporate"])
     found = read(

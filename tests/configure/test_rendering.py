@@ -3,13 +3,16 @@
 import json
 import re
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 import pytest
-from configure.samples import FACTS, PEM, accepted, base64_of, document
+from configure.samples import FACTS, PEM, accepted, base64_of, check, document
 
-from agent.configure import certificates, diff, kubelet, naming, proxy, render, reserves, trust
+from agent import proxies
+from agent.configure import certificates, diff, kubelet, naming, proxy, render, report, reserves, trust
 from agent.configure.facts import Facts
 from agent.model import FileSpec
+from agent.redaction import redact
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -86,8 +89,15 @@ def test_a_host_name_that_was_set_wins() -> None:
 def test_cluster_dns_is_assumed_from_the_vpc_and_said(networks: tuple[str, ...], dns: str) -> None:
     settings, here = accepted(document()), facts(vpc_networks=networks, public_bundle="")
     assert naming.cluster_dns(settings, here) == [dns]
-    (remark,) = render.remarks(settings, here, NOW)
+    (remark,) = render.remarks_of_facts(settings, here, NOW)
     assert (remark.path, remark.level) == ("settings.kubernetes.cluster-dns-ip", "warning")
+
+
+@pytest.mark.parametrize(
+    ("cidr", "dns"), [("10.100.0.0/28", "10.100.0.10"), ("10.100.3.4/16", "10.100.0.10"), ("fd00::1/108", "fd00::a")]
+)
+def test_cluster_dns_is_the_tenth_address_of_the_services(cidr: str, dns: str) -> None:
+    assert naming.cluster_dns(accepted(document(f'service-cidr = "{cidr}"')), FACTS) == [dns]
 
 
 @pytest.mark.parametrize(("dns", "address"), [("172.20.0.10", "10.0.0.20"), ("fd00::a", "2600:1f14::20")])
@@ -99,6 +109,19 @@ def test_without_a_proxy_the_file_is_there_and_empty_valued() -> None:
     (spec,) = proxy.files(accepted(document()), FACTS)
     assert spec.content == b"HTTPS_PROXY=\nhttps_proxy=\nNO_PROXY=\nno_proxy=\n"
     assert spec.mode == 0o644
+
+
+@pytest.mark.parametrize("password", ["pa$s", "pa's", "$HOME", "'", "a%23b", "a!&()*+,;=b"])
+def test_the_agent_reads_back_the_password_that_systemd_reads(password: str) -> None:
+    """In an environment file systemd takes `$` as it is (systemd.exec(5), EnvironmentFile=)."""
+    text = document(rest=f'[settings.network]\nhttps-proxy = "http://user:{password}@proxy:3128"')
+    (spec,) = proxy.files(accepted(text), FACTS)
+    written = password.replace("'", "%27")
+    assert f"HTTPS_PROXY=http://user:{written}@proxy:3128\n" in spec.content.decode()
+    found = proxies.parse(spec.content.decode()).before("example.com", 443)
+    assert found == proxies.Proxy("proxy", 3128, f"Basic {base64_of(f'user:{unquote(password)}')}")
+    for said in (report.as_text(check(text)), report.as_json(check(text)), redact(spec.content.decode())):
+        assert "user:" not in said
 
 
 def test_a_star_is_all_there_is_to_say() -> None:
@@ -135,6 +158,14 @@ def test_odd_certificates_are_used_and_remarked(name: str, said: str | None) -> 
     assert PEM[name] in trust.files(settings, "")[0].content.decode()
 
 
+def test_a_bundle_that_distrusts_nothing_may_be_meant_to_be_trusted() -> None:
+    bundles = pki(known=(PEM["leaf"], False), twice=(PEM["kubernetes"], False), unknown=(PEM["corporate"], False))
+    settings = accepted(document(rest=f"{bundles}\n" + pki(good=(PEM["kubernetes"], True))))
+    (remark,) = (each for each in trust.remarks(settings, PEM["leaf"], NOW) if each.path.endswith("trusted"))
+    assert (remark.path, remark.level) == ("settings.pki.unknown.trusted", "warning")
+    assert "say trusted = true" in remark.message
+
+
 def test_a_certificate_of_the_future_may_be_a_wrong_clock() -> None:
     settings = accepted(document(rest=pki(a=(PEM["corporate"], True))))
     (remark,) = trust.remarks(settings, "", datetime(2024, 1, 1, tzinfo=UTC))
@@ -153,6 +184,11 @@ def test_a_certificate_of_the_future_may_be_a_wrong_clock() -> None:
 )
 def test_only_what_reads_a_changed_file_starts_anew(changed: set[str], units: tuple[str, ...]) -> None:
     assert render.restarts(frozenset(changed)) == units
+
+
+def test_a_unit_that_the_image_lacks_is_not_restarted() -> None:
+    states = {"chronyd.service": "not-found", "kubelet.service": "loaded", "ntpd.service": "masked"}
+    assert render.on_this_image([*states, "x.service"], states) == ("kubelet.service", "x.service")
 
 
 def test_the_diff_shows_new_changed_and_stale_files_without_secrets() -> None:
@@ -175,9 +211,6 @@ def test_the_diff_shows_new_changed_and_stale_files_without_secrets() -> None:
         "+HTTPS_PROXY=http://<redacted>@h",
         "--- /stale",
         "+++ /dev/null",
-        "@@ -1 +0,0 @@",
-        "-gone",
-        "\\ No newline at end of file",
         "",
     ]
 
@@ -185,6 +218,24 @@ def test_the_diff_shows_new_changed_and_stale_files_without_secrets() -> None:
 def test_the_diff_shows_which_variables_a_service_has_and_no_value() -> None:
     text = diff.unified([FileSpec("/etc/systemd/environment/kubelet.env", b'A="1"\nB="x"\n')], [], {})
     assert text.splitlines()[-2:] == ["+A=<redacted>", "+B=<redacted>"]
+
+
+def test_the_diff_says_of_secret_files_only_that_they_change() -> None:
+    variables = "/etc/systemd/environment/kubelet.env"
+    wanted = [
+        FileSpec("/pod", b"new", secret=True),
+        FileSpec("/same", b"same", secret=True),
+        FileSpec(variables, b'A="2"\n'),
+    ]
+    text = diff.unified(wanted, [], {"/pod": b"old", "/same": b"same", variables: b'A="1"\n'})
+    assert text.splitlines() == [
+        f"--- {variables}",
+        f"+++ {variables}",
+        "changed, content not shown",
+        "--- /pod",
+        "+++ /pod",
+        "changed, content not shown",
+    ]
 
 
 def test_kubeconfig_names_the_cluster_and_the_node() -> None:

@@ -78,9 +78,18 @@ def test_a_ca_that_is_no_certificate_is_an_error(data: str, rule: str) -> None:
         ("max-pods = nan", "max-pods", "a fraction is refused"),
         ('cluster-dns-ip = "172.20.0"', "cluster-dns-ip", "an IP address"),
         ('cluster-dns-ip = "fe80::1%eth0"', "cluster-dns-ip", "an IP address"),
+        ('service-cidr = "10.100.0.0/30"', "service-cidr", "an IP network of 16 addresses or more"),
+        ('service-cidr = "fd00::/128"', "service-cidr", "an IP network of 16 addresses or more"),
+        ('kube-reserved.memory = "100ki"', "kube-reserved.memory", "a quantity under one of"),
+        ('image-minimum-gc-age = "\uff11\uff10s"', "image-minimum-gc-age", "a duration"),
+        ('image-minimum-gc-age = "9999999999h"', "image-minimum-gc-age", "64 bits of nanoseconds"),
+        ('reserved-cpus = "3-1"', "reserved-cpus", "a list of CPUs"),
+        ('memory-manager-reserved-memory.0.memory = "0Mi"', "memory-manager-reserved-memory.0", "more than nothing"),
         ('cluster-domain = ".local"', "cluster-domain", "a lower-case DNS domain"),
         ('server-tls-bootstrap = "yes"', "server-tls-bootstrap", "true or false"),
-        ('container-log-max-size = "10 MB"', "container-log-max-size", "a Kubernetes quantity"),
+        ('container-log-max-size = "10 MB"', "container-log-max-size", "a size in whole bytes"),
+        ('container-log-max-size = "1m"', "container-log-max-size", "a size in whole bytes"),
+        ("ids-per-pod = 196608", "ids-per-pod", "a power of two"),
         ('allowed-unsafe-sysctls = "net.*"', "allowed-unsafe-sysctls", "a list of sysctl names"),
         ('node-labels = "a=b"', "node-labels", "a table"),
         ('node-labels.a = "b c"', "node-labels.a", "empty or 1 to 63"),
@@ -184,3 +193,106 @@ def test_what_is_left_out_is_not_in_the_report() -> None:
     text = document(rest="[settings.kubernetes.static-pods.a]\n[settings.kubernetes.credential-providers.b]\n")
     pods = json.loads(report.as_json(check(text)))["settings"]["kubernetes"]
     assert (pods["static-pods"], pods["credential-providers"]) == ({"a": {"enabled": False}}, {"b": {"enabled": False}})
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (["vm.max_map_count", "net.core.*"], ["net.core.*"]),
+        (["net..core*"], []),
+        (["net*"], []),
+        (["kernel.shm*", "kernel.msgmax", "kernel.sem", "fs.mqueue.*", "net/ipv4/conf/eth0.1/x", "net.*"], None),
+    ],
+)
+def test_sysctls_that_are_no_pod_s_own_are_left_out(written: list[str], kept: list[str] | None) -> None:
+    checked = check(document(f"allowed-unsafe-sysctls = {json.dumps(written)}"))
+    expected = written if kept is None else kept
+    assert checked.settings is not None
+    assert checked.settings.kubernetes.allowed_unsafe_sysctls == tuple(expected)
+    assert checked.accepted["kubernetes"]["allowed-unsafe-sysctls"] == expected
+    assert len(checked.verdicts) == (kept is not None)
+
+
+def test_the_first_taint_of_an_effect_counts() -> None:
+    checked = check(document('node-taints.a = ["x:NoSchedule", "z:NoExecute", "y:NoSchedule"]'))
+    assert checked.settings is not None
+    assert checked.settings.kubernetes.node_taints == {"a": (Taint("x", "NoSchedule"), Taint("z", "NoExecute"))}
+    assert checked.accepted["kubernetes"]["node-taints"] == {"a": ["x:NoSchedule", "z:NoExecute"]}
+    assert "the same effect stands twice" in checked.verdicts[0].message
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:pa$s@proxy:3128", "http://user:pa's@proxy:3128", "http://user:a!&()*+,;=b@proxy:3128",
+     "http://user:12%23ss@proxy:3128"],
+)  # fmt: skip
+def test_a_proxy_may_have_any_password_that_a_url_can_hold(url: str) -> None:
+    settings = accepted(document(rest=f'[settings.network]\nhttps-proxy = "{url}"'))
+    assert settings.network.https_proxy == url.replace("'", "%27")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:12#ss@proxy:3128", "http://user:1?ss@proxy:3128", "http://pro$xy:3128", "http://proxy:3128/#",
+     "http://u:a b@proxy", 'http://u:a\\"b@proxy', "http://u:a`b@proxy"],
+)  # fmt: skip
+def test_what_would_not_be_the_proxy_that_is_meant_is_refused(url: str) -> None:
+    found = verdict(document(rest=f'[settings.network]\nhttps-proxy = "{url}"'))
+    assert (found.path, found.level) == ("settings.network.https-proxy", "warning")
+    assert url not in found.message
+
+
+def test_a_bad_entry_of_no_proxy_costs_itself_only() -> None:
+    checked = check(document(rest='[settings.network]\nno-proxy = ["10.0.0.0/8", ".foo bar", " x "]'))
+    assert checked.settings is not None
+    assert checked.settings.network.no_proxy == ("10.0.0.0/8", "x")
+    assert checked.accepted["network"]["no-proxy"] == ["10.0.0.0/8", "x"]
+    (only,) = checked.verdicts
+    assert "'.foo bar' is refused" in only.message
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "said"),
+    [
+        ("kubelet = {A = true}", "kubelet.A", "true, false and fractions need quotes"),
+        ('kubelet = {"1A" = "x"}', "kubelet.1A", "the name of a variable"),
+        ('kubelet = {HTTP_PROXY = "x"}', "kubelet.HTTP_PROXY", "would catch metadata"),
+        ('".service" = {A = "x"}', '".service"', "the name of a systemd service"),
+        ('"a@" = {A = "x"}', '"a@"', "the name of a systemd service"),
+        ('"a@.service" = {A = "x"}', '"a@.service"', "the name of a systemd service"),
+    ],
+)
+def test_variables_of_services_are_refused_for_what_they_are(table: str, path: str, said: str) -> None:
+    found = verdict(document(rest=f"[settings.environment]\n{table}"))
+    assert found.path == f"settings.environment.{path}"
+    assert said in found.message
+
+
+def test_a_variable_may_be_a_number() -> None:
+    settings = accepted(document(rest="[settings.environment]\nkubelet = {A = 1}"))
+    assert settings.environment == {"kubelet": {"A": "1"}}
+
+
+@pytest.mark.parametrize("name", ["kernel.hostname", "kernel/hostname"])
+def test_the_host_name_is_no_sysctl_of_the_user_s(name: str) -> None:
+    found = verdict(document(rest=f'[settings.kernel.sysctl]\n"{name}" = "x"'))
+    assert "settings.network.hostname is the host name" in found.message
+
+
+@pytest.mark.parametrize(
+    ("rest", "path", "said"),
+    [
+        ('[settings.kubelet]\nflags = ["--network-plugin=cni"]', "kubelet.flags", "kubelet 1.36 does not have it"),
+        ('[settings.kubelet]\nflags = ["--max-open-files"]', "kubelet.flags", "kubelet takes an integer for it"),
+        ('[settings.kubelet]\nflags = ["--runonce"]', "kubelet.flags", "kubelet does nothing else with it"),
+        ("[settings.containerd.config]\nversion = 3", "containerd.config", "reads version 2"),
+        ('[settings.kernel.sysctl]\n"vm.overcommit_memory" = "0"', 'kernel.sysctl."vm.overcommit_memory"',
+         "kubelet does not start unless it is 1"),
+        ('[settings.bootstrap-commands.x]\ncommands = [["reboot"]]\nmode = "always"', "bootstrap-commands.x.commands",
+         "is not run"),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_on_any_machine_is_said_without_one(rest: str, path: str, said: str) -> None:
+    found = verdict(document(rest=rest))
+    assert (found.path, found.level) == (f"settings.{path}", "warning")
+    assert said in found.message

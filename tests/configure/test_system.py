@@ -1,12 +1,13 @@
 """What the host itself reads, and what goes to containerd and to kubelet's helpers; whole trees are golden."""
 
 import json
+import tomllib
 from datetime import UTC, datetime
 
 import pytest
 from configure.samples import FACTS, accepted, document
 
-from agent.configure import containerd, flags, instance_store, naming, providers, registries, render, system
+from agent.configure import containerd, flags, instance_store, naming, oci, providers, registries, render, system
 from agent.configure.facts import Facts
 from agent.configure.settings import Settings
 from agent.model import FileSpec
@@ -25,7 +26,8 @@ def text_of(specs: list[FileSpec], end: str) -> str:
 
 
 def remarked(settings: Settings, facts: Facts = FACTS) -> dict[str, str]:
-    return {remark.path: remark.message for remark in render.remarks(settings, facts, NOW)}
+    found = (*render.remarks_of_settings(settings), *render.remarks_of_facts(settings, facts, NOW))
+    return {remark.path: remark.message for remark in found}
 
 
 def commands(*each: str, name: str = "000-mount", mode: str = "always") -> str:
@@ -174,6 +176,65 @@ def test_whoever_may_read_credentials_is_root_alone() -> None:
     assert (
         '[plugins."io.containerd.grpc.v1.cri".registry.configs."registry-1.docker.io".auth]' in config.content.decode()
     )
+
+
+CRI = 'plugins."io.containerd.grpc.v1.cri"'
+
+
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        ("[settings.containerd.config]\nplugins = 5", "config.plugins"),
+        (f"[settings.containerd.config.{CRI}]\nsandbox_image = 5", f"config.{CRI}.sandbox_image"),
+        (f"[settings.containerd.config.{CRI}]\ncni = 'x'", f"config.{CRI}.cni"),
+        (f"[settings.containerd.config.{CRI}.sandbox_image]\na = 1", f"config.{CRI}.sandbox_image"),
+        ("[settings.containerd.base-runtime-spec]\nprocess = 5", "base-runtime-spec.process"),
+    ],
+)
+def test_a_value_of_another_type_does_not_end_containerd(table: str, path: str) -> None:
+    settings, plain = accepted(document(rest=table)), accepted(document())
+    assert containerd.files(settings)[0].content == containerd.files(plain)[0].content or "spec" in table
+    assert containerd.laid_over(oci.SPEC, settings.containerd.base_runtime_spec) == oci.SPEC
+    (said,) = containerd.remarks(settings)
+    assert (said.path, said.level) == (f"settings.containerd.{path}", "warning")
+
+
+def test_plug_ins_by_their_names_of_version_3_are_said() -> None:
+    table = "[settings.containerd.config.plugins.'io.containerd.cri.v1.images']\nsnapshotter = 'native'"
+    (said,) = containerd.remarks(accepted(document(rest=table)))
+    assert "a name of version 3: without effect" in said.message
+
+
+MIRROR = "[[settings.container-registry.mirrors]]\nregistry = 'docker.io'\nendpoint = ['{}']\n"
+
+
+def test_mirrors_of_one_registry_are_one_file() -> None:
+    given = [MIRROR.format(url) for url in ("https://z", "https://a", "https://z")]
+    (spec,) = registries.files(accepted(document(rest="".join(given))))
+    assert list(tomllib.loads(spec.content.decode())["host"]) == ["https://z", "https://a"]
+    assert spec.mode == 0o644
+
+
+def test_a_mirror_with_a_password_is_read_by_root_alone() -> None:
+    (spec,) = registries.files(accepted(document(rest=MIRROR.format("https://u:p@mirror.example.com"))))
+    assert spec.mode == 0o600
+
+
+def test_credentials_that_stand_twice_are_said_and_the_last_ones_count() -> None:
+    known = "[[settings.container-registry.credentials]]\nregistry = '{}'\nauth = '{}'\n"
+    given = [("registry-1.docker.io", "YTpi"), ("docker.io", "Yzpk")]
+    settings = accepted(document(rest="".join(known.format(*each) for each in given)))
+    assert registries.credentials(settings) == {"configs": {"registry-1.docker.io": {"auth": {"auth": "Yzpk"}}}}
+    (said,) = registries.remarks(settings)
+    assert (said.path, said.level) == ("settings.container-registry.credentials", "warning")
+    assert "registry-1.docker.io has credentials 2 times" in said.message
+
+
+def test_a_service_under_both_its_names_keeps_all_its_variables() -> None:
+    both = "[settings.environment]\nkubelet = { A = '1', B = '2' }\n'kubelet.service' = { B = '3', C = '4' }\n"
+    settings = accepted(document(rest=both))
+    assert text_of(system.files(settings, FACTS), "environment/kubelet.env") == 'A="1"\nB="3"\nC="4"\n'
+    assert [verdict.path for verdict in system.remarks(settings)] == ["settings.environment.kubelet.B"]
 
 
 def test_mirrors_keep_their_order_and_a_path_of_their_own() -> None:

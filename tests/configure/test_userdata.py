@@ -5,7 +5,7 @@ from configure.samples import check, document
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.configure import report, settings, userdata
+from agent.configure import checking, report, userdata
 from agent.configure.merging import Document, merge
 from agent.configure.userdata import decode
 
@@ -78,7 +78,7 @@ def test_long_values_with_many_dots_are_no_long_keys() -> None:
 
 @given(st.binary(max_size=300) | st.binary(max_size=300).map(gzip.compress))
 def test_no_bytes_are_a_surprise(content: bytes) -> None:
-    report.as_json(settings.check(decode(content, "x")))
+    report.as_json(checking.check(decode(content, "x")))
 
 
 KEYS = ("api-server", "cluster-certificate", "cluster-name", "max-pods", "node-labels", "trusted", "https-proxy")
@@ -145,7 +145,7 @@ def test_merging_leaves_the_documents_alone() -> None:
 
 
 def test_one_unreadable_document_is_one_error_whatever_else_is_missing() -> None:
-    checked = settings.check(
+    checked = checking.check(
         [*decode(b"[settings", "user data"), *decode(b"[settings.kubernetes]\nmax-podz = 1", "a.toml")]
     )
     assert checked.settings is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from configure.samples import FACTS, GOLDEN, INSTANCE
 
-from agent.configure import render, settings, userdata
+from agent.configure import checking, render, userdata
 from agent.configure.facts import Facts
 from agent.host import files
 from agent.model import FileSpec
@@ -19,7 +19,11 @@ USUAL_MODE = 0o644
 
 
 def rendered(name: str) -> tuple[FileSpec, ...]:
-    checked = settings.check(userdata.decode(SOURCES[name].read_bytes(), "user data"))
+    return rendered_of(SOURCES[name].read_bytes())
+
+
+def rendered_of(content: bytes) -> tuple[FileSpec, ...]:
+    checked = checking.check(userdata.decode(content, "user data"))
     assert checked.settings is not None, checked.verdicts
     facts = Facts(
         INSTANCE,

@@ -36,7 +36,14 @@ def main(processes: int, pairs: int, root: Path) -> None:
     found = newest(got)
     assert found is not None
     sections = {name: len(found.section(name)) for name in ("doctor", "statuses", "interfaces", "cpu")}
-    body = {"bytes": len(got), "missing": found.missing, "headline": found.headline, "sections": sections}
+    processes = found.section("cpu").splitlines()
+    body = {
+        "bytes": len(got),
+        "missing": found.missing,
+        "headline": found.headline,
+        "sections": sections,
+        "processes": processes,
+    }
     print(json.dumps(body))
 
 

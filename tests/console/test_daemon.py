@@ -1,6 +1,5 @@
 """A cycle from the doctor to a file or terminal, and back."""
 
-import contextlib
 import json
 import os
 import pty
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ import pytest
 from agent.console import daemon
 from agent.console.budget import CYCLE_BYTES
 from agent.console.decode import newest
-from agent.doctor.report import Check, Report
+from agent.doctor.report import Check, Report, as_json
 from agent.errors import FailedError, TemporaryError
 from agent.host import status
 from agent.model import CONSOLE_SECTIONS
@@ -73,6 +73,29 @@ def test_a_later_cycle_is_written_once(root: Path, tmp_path: Path) -> None:
     assert (said["state"], said["cycle"]) == ("ok", 42)
 
 
+def test_a_status_that_changes_during_a_cycle_gives_one_more_and_no_third(root: Path, tmp_path: Path) -> None:
+    output = tmp_path / "console"
+    looks: list[int] = []
+
+    def restless() -> Report:
+        looks.append(len(looks))
+        status.write("network", "degraded", f"change {len(looks)}", root=root)
+        return examine()
+
+    status.write("console", "ok", root=root, cycle=1)
+    daemon.cycle(output, daemon.Doctor(restless, lambda _report: None), root=root, apart=0.01)
+    assert [marker[1] for marker in begins(output)] == ["2", "3"]
+    daemon.cycle(output, DOCTOR, root=root, apart=0.01)
+    assert [marker[1] for marker in begins(output)] == ["2", "3", "4"]
+
+
+def test_cycles_keep_their_distance(root: Path, tmp_path: Path) -> None:
+    status.write("console", "ok", root=root, cycle=1, writtenAt=time.monotonic())
+    began = time.monotonic()
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root, apart=0.5)
+    assert time.monotonic() - began >= 0.5
+
+
 def test_a_cycle_is_read_back_with_all_its_sections(root: Path, tmp_path: Path) -> None:
     output = tmp_path / "console"
     daemon.cycle(output, DOCTOR, root=root)
@@ -116,22 +139,12 @@ def test_a_terminal_gets_no_more_than_the_budget(root: Path) -> None:
     master, slave = pty.openpty()
     got = bytearray()
     ended = threading.Event()
-
-    def read() -> None:
-        os.set_blocking(master, False)
-        while not ended.wait(0.001):
-            try:
-                got.extend(os.read(master, 1 << 16))
-            except BlockingIOError:
-                continue
-
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=drain, args=(master, got, ended))
     reader.start()
     daemon.cycle(Path(os.ttyname(slave)), DOCTOR, root=root)
-    while b"NODE-AGENT::END" not in got or not got.endswith(b"\n"):
-        assert reader.is_alive()
     ended.set()
-    reader.join(5)
+    reader.join(20)
+    assert not reader.is_alive()
     os.close(slave)
     os.close(master)
     assert 10_000 < len(got) <= CYCLE_BYTES
@@ -147,6 +160,20 @@ def test_decode_prints_the_newest_cycle(root: Path, tmp_path: Path, capsys: pyte
     printed = capsys.readouterr().out
     assert printed.startswith("cycle 2 of ")
     assert printed.splitlines()[1].startswith("tcp: ")
+
+
+def test_decode_tells_of_a_newer_cycle_that_is_damaged(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "console"
+    daemon.cycle(output, DOCTOR, root=root)
+    older, begin, newer = output.read_text().rpartition("NODE-AGENT::BEGIN")
+    output.write_text(older + begin + newer.replace("MemTotal", "MemTot\x1b"))
+    daemon.decode(output)
+    printed = capsys.readouterr().out
+    assert printed.startswith("cycle 1 of ")
+    assert "(cycle 2 of " in printed
+    assert "it says tcp: 10.0.0.5:443 did not answer -> allow it)" in printed
 
 
 def test_decode_reads_standard_input(root: Path, tmp_path: Path) -> None:
@@ -221,7 +248,6 @@ def test_where_the_port_is_stuck_the_cluster_is_told_all_the_same(root: Path) ->
         daemon.cycle(Path(os.ttyname(slave)), daemon.Doctor(examine, told.append), root=root)
     assert told == [examine()]
     # The reader reads again: the next cycle is whole.
-    os.set_blocking(master, False)
     ended = threading.Event()
     got = bytearray()
     reader = threading.Thread(target=drain, args=(master, got, ended))
@@ -238,9 +264,13 @@ def test_where_the_port_is_stuck_the_cluster_is_told_all_the_same(root: Path) ->
 
 def drain(master: int, got: bytearray, ended: threading.Event) -> None:
     """Read what there is until nothing comes any more after the end."""
-    while select.select([master], [], [], 0.2)[0] or not ended.is_set():
-        with contextlib.suppress(BlockingIOError):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        readable = bool(select.select([master], [], [], 0.2)[0])
+        if readable:
             got += os.read(master, 1 << 16)
+        elif ended.is_set():
+            return
 
 
 def test_systemd_is_told_the_headline(root: Path, tmp_path: Path) -> None:
@@ -268,6 +298,23 @@ def test_the_last_words_are_the_headline_and_nobody_is_asked(root: Path, tmp_pat
     assert titles(tmp_path / "last") == ["doctor", "statuses"]
     assert "settings.kubernetes.cluster-certificate: is not a certificate" in (tmp_path / "last").read_text()[-500:]
     assert begins(tmp_path / "last")[0][1] == "3"
+
+
+def test_the_last_words_name_the_cause_that_the_last_look_found(tmp_path: Path) -> None:
+    """Every daemon is fine, and the node never joined: only the doctor knows why."""
+    root = tmp_path / "root"
+    for name in ("configure", "network", "storage"):
+        status.write(name, "ok", root=root)
+    joined = Check("ok", "answers", id="imds")
+    looked = replace(examine(), checks=(joined, *examine().checks), examined_at="2026-11-22T15:00:00Z")
+    (root / "run/node-agent/doctor.json").write_text(as_json(looked))
+    daemon.last_words(tmp_path / "last", root=root)
+    decoded = newest((tmp_path / "last").read_bytes())
+    assert decoded is not None
+    assert decoded.headline == "tcp: 10.0.0.5:443 did not answer -> allow it"
+    doctor = decoded.section("doctor").splitlines()
+    assert doctor[0] == "Looked at 2026-11-22T15:00:00Z."
+    assert [line[:5] for line in doctor[-2:]] == ["FAIL ", "ok   "]
 
 
 def test_a_panic_of_the_last_boot_is_in_the_first_cycle(root: Path, tmp_path: Path) -> None:

@@ -25,4 +25,19 @@ def test_a_cycle_of_a_crowded_host_keeps_to_the_budget_on_a_terminal(tmp_path: P
     assert 20_000 < found["bytes"] <= CYCLE_BYTES
     assert not found["missing"]
     assert found["headline"].startswith("tcp: ")
+    assert found["processes"][0].split()[:2] == ["PID", "PPID"]
+    assert found["processes"][-1].startswith("... ")
     assert all(size > 500 for size in found["sections"].values()), found
+
+
+@pytest.mark.netns
+def test_the_disk_section_has_its_figures_beside_a_dead_mount(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("dead_disk.py")
+    argv = ["unshare", "--mount", "--propagation", "private", sys.executable, script, tmp_path]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
+    found = json.loads(ended.stdout)
+    shown = {line.split()[0] for line in found["disk"].splitlines()}
+    assert {"/", "/var", "/run"} <= shown
+    assert "%" in found["disk"]
+    assert str(tmp_path / "dead") not in shown
+    assert found["took"] < 4

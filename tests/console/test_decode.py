@@ -1,11 +1,13 @@
 """A cycle is read back from what a console keeps of it, or the reader says what is missing."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.console.decode import Cycle, newest
-from agent.console.frame import HEADLINE_LIMIT, Header, encode
+from agent.console.frame import HEADLINE_LIMIT, Header, encode, one_line
 from agent.console.text import console_lines
 from agent.doctor.report import Check, Report, as_line
 
@@ -65,6 +67,21 @@ def test_the_newest_whole_cycle_wins() -> None:
     assert not decoded.missing
 
 
+def test_of_a_newer_one_that_is_not_whole_the_headline_is_told() -> None:
+    damaged = frame(8, headline="kubelet: it is failed").replace(b"did not answer", b"did answer")
+    decoded = found(frame(7) + damaged)
+    assert (decoded.number, decoded.missing) == ("7", "")
+    assert decoded.newer == "cycle 8 of 2026-11-22T15:00:00Z is newer, and not whole; it says kubelet: it is failed"
+    assert found(frame(7) + damaged[:120]).newer.endswith("it says kubelet: it is failed")
+    assert not found(damaged + frame(9)).newer
+
+
+def test_what_got_in_between_cannot_command_a_terminal() -> None:
+    raw = frame().replace(b"did not answer", b"\x1b]0;pwned\x07\x08\x9b2J") + frame(8, headline="x\x1b]0;y\x07")[:99]
+    shown = found(raw)
+    assert all(line.isprintable() for line in (*shown.lines, shown.headline, shown.newer))
+
+
 def test_one_without_its_end_is_said_to_be_so() -> None:
     decoded = found(frame()[:-120])
     assert decoded.number == "7"
@@ -94,6 +111,27 @@ def test_a_headline_of_any_length_fits_into_the_marker() -> None:
     assert not decoded.missing
 
 
+LONG = Check("fail", "pulling x failed: " + "ä" * 500, "the registry is away", "allow HTTPS to it", id="images")
+
+
+def test_a_long_headline_keeps_its_cause_and_what_to_do() -> None:
+    said = one_line(as_line(Report((LONG,))))
+    assert said.startswith("images: pulling x failed: ää")
+    assert said.endswith("ä...; likely cause: the registry is away -> allow HTTPS to it")
+    assert HEADLINE_LIMIT - 1 <= len(said.encode()) <= HEADLINE_LIMIT
+
+
+def test_a_headline_whose_cause_is_too_long_keeps_what_to_do() -> None:
+    said = one_line(as_line(Report((replace(LONG, cause="ö" * 300),))))
+    assert said.endswith("... -> allow HTTPS to it")
+
+
+@given(st.text(), st.text(), st.text())
+def test_whatever_is_said_fits(evidence: str, cause: str, action: str) -> None:
+    check = Check("fail", evidence * 50, cause * 20, action * 20, id="kubelet")
+    assert len(one_line(as_line(Report((check,)))).encode()) <= HEADLINE_LIMIT
+
+
 @given(st.lists(st.text(st.characters(codec="utf-8"))), st.text(st.characters(codec="utf-8")), st.data())
 def test_noise_anywhere_does_no_harm(texts: list[str], headline: str, data: st.DataObject) -> None:
     """The kernel's lines come between any two bytes, so also into a line, a marker or a character."""
@@ -109,3 +147,9 @@ def test_noise_anywhere_does_no_harm(texts: list[str], headline: str, data: st.D
 def test_any_bytes_are_read(raw: bytes) -> None:
     assert newest(raw) is None
     assert found(raw + b"\n" + frame()).lines == BODY
+
+
+@given(st.binary(), st.binary())
+def test_whatever_is_shown_is_printable(before: bytes, inside: bytes) -> None:
+    decoded = found(before + b"\n" + frame().replace(b"did not", inside))
+    assert all(line.isprintable() for line in (decoded.number, decoded.time, decoded.headline, *decoded.lines))

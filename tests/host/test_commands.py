@@ -45,6 +45,30 @@ def test_output_is_cut_at_its_limit() -> None:
     assert len(finished.output) == 1000
 
 
+def test_of_a_tail_the_last_whole_lines_stay() -> None:
+    finished = commands.run_for_tail(["seq", "100000"], timeout=60, limit=100)
+    lines = finished.text.splitlines()
+    assert finished.truncated
+    assert finished.ok
+    assert len(finished.output) <= 100
+    assert lines == [str(number) for number in range(100001 - len(lines), 100001)]
+
+
+def test_a_tail_that_fits_is_whole() -> None:
+    finished = commands.run_for_tail(["seq", "3"], timeout=60, limit=6)
+    assert (finished.text, finished.truncated) == ("1\n2\n3\n", False)
+
+
+def test_of_one_long_line_the_end_stays() -> None:
+    finished = commands.run_for_tail(["sh", "-c", "head -c 5000 /dev/zero; printf end"], timeout=60, limit=10)
+    assert finished.output == b"\0" * 7 + b"end"
+
+
+def test_a_tail_that_takes_too_long_keeps_what_came() -> None:
+    finished = commands.run_for_tail(["sh", "-c", "echo first; sleep 60"], timeout=0.5)
+    assert (finished.text, finished.timed_out) == ("first\n", True)
+
+
 def test_input_is_given_and_not_wanting_it_is_no_error() -> None:
     assert commands.run(["cat"], timeout=10, stdin=b"hello").text == "hello"
     assert commands.run(["true"], timeout=10, stdin=b"x" * 1_000_000).ok

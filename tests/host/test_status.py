@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from agent.host import status
 
 
@@ -34,3 +36,15 @@ def test_other_files_are_no_status(tmp_path: Path) -> None:
     (folder / "broken.json").write_text("{")
     (folder / "list.json").write_text("[]")
     assert list(status.read_all(root=tmp_path)) == ["network"]
+
+
+@pytest.mark.parametrize(
+    "message", ["S3 refused the token:", "cannot read secret=", "the key '-----BEGIN EC PRIVATE KEY-----\nMIIE' is bad"]
+)
+def test_a_message_in_which_a_secret_may_begin_is_published(message: str, tmp_path: Path) -> None:
+    status.write("diagnostics", "failed", message, root=tmp_path, last="word")
+    read = status.read("diagnostics", root=tmp_path)
+    assert read is not None
+    assert read["message"].startswith(message[:8])
+    assert "MIIE" not in read["message"]
+    assert read["last"] == "word"

@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,37 @@ def test_panic_records_are_those_of_the_last_boot_oldest_first(tmp_path: Path) -
     put(tmp_path, "sys/fs/pstore/dmesg-ramoops-0", "still held", age=up / 4)
     put(tmp_path, "sys/fs/pstore/console-ramoops-0", "not a panic", age=0)
     assert vitals.panic_records(tmp_path) == ["archived in this boot", "still held"]
+
+
+def test_a_record_archived_before_the_clock_was_put_forward_is_still_of_the_last_boot(tmp_path: Path) -> None:
+    up = time.clock_gettime(time.CLOCK_BOOTTIME)
+    put(tmp_path, "run/systemd/private", "", age=up + 3600)
+    put(tmp_path, "var/lib/systemd/pstore/7/dmesg.txt", "archived in this boot", age=up + 3590)
+    put(tmp_path, "var/lib/systemd/pstore/6/dmesg.txt", "archived before this boot", age=up + 4000)
+    assert vitals.panic_records(tmp_path) == ["archived in this boot"]
+
+
+def test_a_record_that_is_moved_meanwhile_is_found_and_does_no_harm(tmp_path: Path) -> None:
+    """As systemd-pstore does it: into the archive first, then away from the store."""
+    for turn in range(20):
+        names = [f"dmesg-ramoops-{turn}{number}" for number in range(30)]
+        for name in names:
+            put(tmp_path, f"sys/fs/pstore/{name}", f"record {name}", age=0)
+        mover = threading.Thread(target=partial(archive, tmp_path, names))
+        mover.start()
+        found = vitals.panic_records(tmp_path)
+        mover.join()
+        assert {f"record {name}" for name in names} <= set(found)
+
+
+def archive(root: Path, names: list[str]) -> None:
+    for name in names:
+        put(root, f"var/lib/systemd/pstore/{name}/{name}", f"record {name}", age=0)
+        (root / "sys/fs/pstore" / name).unlink()
+
+
+def test_a_panic_whose_line_is_split_over_two_records_is_read(tmp_path: Path) -> None:
+    put(tmp_path, "sys/fs/pstore/dmesg-efi-1", "Panic#1 Part1\nic - not syncing: Fatal\n", age=0)
+    put(tmp_path, "sys/fs/pstore/dmesg-efi-2", "Panic#1 Part2\n<0>[ 9.9] Kernel pan", age=0)
+    (found,) = vitals.panic_records(tmp_path)
+    assert "Kernel panic - not syncing: Fatal" in found

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -90,10 +91,20 @@ def test_the_units_mount_the_target_and_bind_the_folders() -> None:
     assert "What=/dev/nvme1n1\nWhere=/mnt/k8s-disks/0\nType=xfs\nOptions=nodev" in mount.content.decode()
     assert containerd.path == "/run/systemd/system/var-lib-containerd.mount"
     text = containerd.content.decode()
-    assert "RequiresMountsFor=/mnt/k8s-disks/0/containerd\n" in text
-    assert "What=/mnt/k8s-disks/0/containerd\nWhere=/var/lib/containerd\nType=none\nOptions=bind\n" in text
-    assert "What=/mnt/k8s-disks/0/pods\n" in pods.content.decode()
+    assert "RequiresMountsFor=/mnt/k8s-disks/0/var/lib/containerd\n" in text
+    assert "What=/mnt/k8s-disks/0/var/lib/containerd\nWhere=/var/lib/containerd\nType=none\nOptions=bind\n" in text
+    assert "What=/mnt/k8s-disks/0/var/log/pods\n" in pods.content.decode()
     assert "Before=containerd.service kubelet.service\n" in text
+
+
+def test_folders_that_end_alike_do_not_share_a_place() -> None:
+    wish = Wish("RAID0", "/mnt/.ephemeral", "xfs", ("/mnt/a/data", "/mnt/b/data", "/mnt/a_data"))
+    _, *binds = units(wish, mount_points(wish, [Target("/dev/nvme1n1", (FOUR[0],))]))
+    assert [re.findall("What=(.*)", unit.content.decode())[0] for unit in binds] == [
+        "/mnt/.ephemeral/mnt/a/data",
+        "/mnt/.ephemeral/mnt/b/data",
+        "/mnt/.ephemeral/mnt/a_data",
+    ]
 
 
 def test_each_disk_by_itself_is_numbered() -> None:

@@ -1,14 +1,29 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from agent.model import Disk
-from agent.storage.plan import Format, Memory, Mount, Plan, Signature, candidates, decide, is_certain, mount_unit
+from agent.storage import plan as planning
+from agent.storage.plan import Format, Memory, Mount, Plan, Probed, Seen, Signature, candidates, mount_unit
 
 GIB = 1 << 30
 DATA = Disk("nvme1n1", "vol0123456789abcdef0", 4 * GIB, in_use=False)
 OTHER = Disk("nvme2n1", "vol0fedcba9876543210", GIB, in_use=False)
 OURS = Signature("ext4", "node-data", 4 * GIB)
+
+
+def seen(probed: Sequence[Probed]) -> Seen:
+    """Return what is seen of disks on a machine whose root volume tells its name if one of them does."""
+    return Seen(tuple(probed), are_named=any(disk.device_name for disk, _ in probed))
+
+
+def decide(probed: Sequence[Probed]) -> Plan:
+    return planning.decide(seen(probed))
+
+
+def is_certain(probed: Sequence[Probed]) -> bool:
+    return planning.is_certain(seen(probed))
 
 
 def test_candidates_are_unused_volumes() -> None:
@@ -69,15 +84,52 @@ def test_among_empty_disks_the_name_of_the_data_volume_decides() -> None:
     assert not is_certain([(far, None)])
 
 
-def test_a_disk_that_tells_no_name_may_be_the_data_volume() -> None:
+def test_where_no_disk_tells_a_name_each_may_be_the_data_volume() -> None:
     assert is_certain([(DATA, None)])
+    assert is_certain([(DATA, OURS)])
 
 
 def test_our_file_system_counts_more_than_any_name() -> None:
     ours = named(OTHER, "xvdf")
     probed = [(named(DATA, "xvdb"), None), (ours, Signature("ext4", "node-data", GIB))]
     assert decide(probed) == Mount(ours, "ext4", grow=False)
-    assert is_certain(probed)
+    assert not is_certain(probed)
+
+
+def test_of_two_that_are_ours_the_one_in_the_data_volume_s_place_counts() -> None:
+    far, near = (named(DATA, "xvdf"), OURS), (named(OTHER, "xvdb"), Signature("ext4", "node-data", GIB))
+    assert decide([far, near]) == Mount(near[0], "ext4", grow=False)
+    assert is_certain([far, near])
+
+
+@pytest.mark.parametrize("name", ["xvdaa", "xvdba", "xvddx"])
+def test_a_pod_s_volume_is_not_ours_whatever_its_label(name: str) -> None:
+    pods = (named(DATA, name), OURS)
+    plan = decide([pods])
+    assert isinstance(plan, Memory)
+    assert f"nvme1n1 (vol0123456789abcdef0, {name}) is named as a pod's volume" in plan.reason
+    assert not is_certain([pods])
+    empty = named(OTHER, "xvdb")
+    assert decide([pods, (empty, None)]) == Format(empty)
+
+
+def test_an_empty_disk_without_a_name_is_not_formatted_where_others_tell_theirs() -> None:
+    """The root volume told its name: this is EC2, and the disk is any volume whose identify page could not be read."""
+    alone = Seen(((DATA, None),), are_named=True)
+    plan = planning.decide(alone)
+    assert isinstance(plan, Memory)
+    assert "nvme1n1 (vol0123456789abcdef0) tells no device name, as other disks do" in plan.reason
+    assert not planning.is_certain(alone)
+    near = named(OTHER, "xvdb")
+    assert decide([(DATA, None), (near, None)]) == Format(near)
+
+
+def test_our_disk_without_a_name_is_used_once_no_better_one_comes() -> None:
+    alone = Seen(((DATA, OURS),), are_named=True)
+    assert planning.decide(alone) == Mount(DATA, "ext4", grow=False)
+    assert not planning.is_certain(alone)
+    near = named(OTHER, "xvdb")
+    assert decide([(DATA, OURS), (near, OURS)]) == Mount(near, "ext4", grow=False)
 
 
 def test_a_pod_s_empty_volume_is_never_formatted() -> None:
