@@ -4,13 +4,15 @@ import tomllib
 import pytest
 import yaml
 
-from agent.redaction import CUT, cut_secrets, redact
+from agent.redaction import cut_secrets, redact
+from agent.redaction_cuts import CUT
 
 SIGNED = (
     "https://s3.us-west-2.amazonaws.com/diagnostics/a%20b.tar.gz?X-Amz-Algorithm=AWS4-HMAC-SHA256"
     "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20261122%2Fus-west-2%2Fs3%2Faws4_request&X-Amz-Date=20261122T150000Z"
     "&X-Amz-Expires=3600&X-Amz-SignedHeaders=host&X-Amz-Signature=0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c"
 )
+CRI = "2026-11-22T15:04:05.000000000Z stdout F "
 KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIAbc\nMHcCAQEEIDef\n-----END EC PRIVATE KEY-----"
 
 
@@ -54,6 +56,59 @@ KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIAbc\nMHcCAQEEIDef\n-----END EC P
         ("password='it\"s secret'", "secret"),
         ('password="never closed', "never"),
         ("ghp_0123456789abcdefghijABCDEFGHIJ012345", "abcdefghij"),
+        ("LS0tLS1CRUdJTiBEU0EgUFJJVkFURSBLRVktLS0tLQpNSUlFb3c=", "UFJJVkFURSBLRVkt"),
+        ("LS0tLS1CRUdJTiBQR1AgUFJJVkFURSBLRVkgQkxPQ0stLS0tLQ==", "SBLRVkgQkxP"),
+        ("x-eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl", "c2lnbmF0dXJl"),
+        ("http://a?b http://c?X-Amz-Date=1&X-Amz-Signature=0f1e", "Date"),
+        ("http_proxy=http://u:p@hunter2@proxy:3128", "hunter2"),
+        ("http://u:a\\u0026hunter2@proxy:3128", "hunter2"),
+        ("password=abc/hunter2", "hunter2"),
+        ('token: "kube-system/hunter2"', "hunter2"),
+        ("client_secret=abc/hunter2", "hunter2"),
+        ("secret: 0f1e/Hunter2", "Hunter2"),
+        ("password: 'it''s hunter2'", "hunter2"),
+        ('--password "hunter2 x" --port 1', "hunter2"),
+        ("--password 'hunter2 x'", "x"),
+        ("'--password' 'hunter2'", "hunter2"),
+        ("--db-pass hunter2", "hunter2"),
+        ('["--token", "two hunter2"]', "hunter2"),
+        ('["--token",\n "hunter2"]', "hunter2"),
+        ("args:\n- --token\n- hunter2", "hunter2"),
+        ("DB_PASS=hunter2", "hunter2"),
+        ("DB_PASS=12345", "12345"),
+        ("db_pass: hunter2", "hunter2"),
+        ("pass: hunter2", "hunter2"),
+        ('pass: "two hunter2"', "hunter2"),
+        ("username=x,pass=hunter2,vers=3", "hunter2"),
+        ('psk="hunter2"', "hunter2"),
+        ("wpa_psk=hunter2", "hunter2"),
+        ("PresharedKey = hunter2", "hunter2"),
+        ("Cookie: a=b; session=hunter2", "hunter2"),
+        ('"Set-Cookie": ["session=hunter2"]', "hunter2"),
+        ("curl -u admin:hunter2 https://x", "hunter2"),
+        ("curl -sS --user 'admin:hunter2' https://x", "hunter2"),
+        ('["curl", "-u", "admin:hunter2"]', "hunter2"),
+        ("<SecretAccessKey>hunter2</SecretAccessKey>", "hunter2"),
+        ('user-data = "hunter2"', "hunter2"),
+        ('"UserData": "IyEvYmluL2Jhc2gKaHVudGVyMgo="', "IyEvYmlu"),
+        ("userData: IyEvYmluL2Jhc2gKaHVudGVyMgoIyEvYmluL2Jhc2gK", "IyEvYmlu"),
+        ('password = """hunter2"""', "hunter2"),
+        ("password = '''hunter2'''", "hunter2"),
+        ('user-data = """\n#!/bin/sh\nhunter2\n"""', "hunter2"),
+        ('password = """\na \\""" hunter2\n"""', "hunter2"),
+        ('{"toml": "password = \\"\\"\\"hunter2\\"\\"\\""}', "hunter2"),
+        ('"token": ["hunter2", "b"]', "hunter2"),
+        ('tokens = [\n  "a", # first\n  "hunter2",\n]', "hunter2"),
+        ('{"toml": "tokens = [\\"hunter2\\"]"}', "hunter2"),
+        ("tokens: [a, hunter2]", "hunter2"),
+        ("password: |\n  a\n\n  hunter2\n", "hunter2"),
+        ("a:\n- token: >-  # folded\n    hunter2\n", "hunter2"),
+        ("password:\n  hunter2\n", "hunter2"),
+        ('"password":\n   "hunter2"', "hunter2"),
+        ("tokens:\n- a\n- 'hunter2 x'\n", "hunter2"),
+        ("- name: DB_PASSWORD\n  value: hunter2\n", "hunter2"),
+        ('[{"name": "DB_PASSWORD",\n  "value": "hunter2"}]', "hunter2"),
+        (f"{CRI}password: |\n{CRI}  hunter2\n", "hunter2"),
     ],
 )
 def test_secret_is_cut_and_counted(text: str, secret: str) -> None:
@@ -77,6 +132,32 @@ def test_secret_is_cut_and_counted(text: str, secret: str) -> None:
         '{"password": null, "secret": false}',
         "password: |",
         "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t",
+        "secret: kube-system/regcred",
+        "client-key: /var/lib/kubelet/pki/kubelet-client-current.pem",
+        "private_key = '/etc/ssl/private/tls.key'",
+        "tokenFile: /var/run/secrets/token --password-file /etc/x --token-file=/x",
+        "pass: 12 tests",
+        "pass: 12",
+        "pass: all of them",
+        "PASS: test-upload",
+        "bypass=1 compass: north bypass-token-cache: 1",
+        "token: none, password=<nil> secret: *****",
+        "tokens: 5",
+        '"tokens": [1, 2.5, null, true]',
+        "cookie=0x2a, duration=5s",
+        "docker run --user 1000:1000 -u 0:0",
+        "http://proxy:3128/a@b http://u@proxy:3128/",
+        "user-data: the settings could not be read",
+        '"userData": "invalid"',
+        "usage: login --token <token>\n",
+        "secret:\n  secretName: regcred\n  optional: true\n",
+        "imagePullSecrets:\n- name: regcred\nsecrets:\n- name: a\n",
+        "  password: |\n  user: x\n",
+        "invalid password:\n    at login (login.js:10)\n",
+        "resources:\n- secrets\n- tokens\n",
+        "- name: my-token\n  type: Opaque\n",
+        '{"msg": "no password=", "next": "y", "token": ""}',
+        '["--token ", "x", "--secret", "--verbose"]',
     ],
 )
 def test_plain_text_is_left(text: str) -> None:
@@ -113,6 +194,44 @@ def test_json_stays_json_and_yaml_yaml(value: object, indent: int | None) -> Non
         assert after["password"] == CUT
     inside = json.loads(redact(json.dumps({"message": text, "then": 1})))
     assert inside["then"] == 1
+
+
+@pytest.mark.parametrize("word", ["password=", "token: [", "--token ", "secret: ", "pass=", "user-data = ", "Cookie: "])
+def test_a_string_that_ends_with_a_name_ends_there(word: str) -> None:
+    before = {"msg": word, "then": f"a {word}", "list": [word, word], "password": word, "last": word}
+    after = json.loads(redact(json.dumps(before)))
+    assert after == {**before, "password": CUT}
+    inside = json.loads(redact(json.dumps({"message": json.dumps(before), "then": 1})))
+    assert inside["then"] == 1
+
+
+def test_lists_blocks_and_triple_quotes_keep_their_format() -> None:
+    secrets = {"tokens": ["x", "y ] z"], "user": "me", "token": ["a"], "n": {"password": ["b", 5]}}
+    for text in (json.dumps(secrets), json.dumps(secrets, indent=2)):
+        assert json.loads(redact(text)) == {
+            "tokens": [CUT, CUT],
+            "user": "me",
+            "token": [CUT],
+            "n": {"password": [CUT, 5]},
+        }
+    for style in ("|", ">"):
+        long = {"a": {"password": "x y\n\nz: w\n", "user": "me"}, "b": [{"token": "x" * 200}]}
+        dumped = yaml.safe_dump(long, default_style=style, default_flow_style=False)
+        after = yaml.safe_load(redact(dumped))
+        assert after["a"]["user"] == "me"
+        assert "z: w" not in after["a"]["password"]
+    assert yaml.safe_load(redact("tokens: [x, 'y']\ntoken:\n- x\n- 'y: z'\nn: 1\n")) == {
+        "tokens": [CUT, CUT],
+        "token": [CUT, CUT],
+        "n": 1,
+    }
+    table = tomllib.loads(
+        redact(
+            'password = """\nx\n"""\na = 1\nuser-data = \'\'\'\n"y"\'\'\'\nb = 2\n'
+            'tokens = [\n  "x", # one ]\n  \'y\',\n]\nc = """z"""\n'
+        )
+    )
+    assert table == {"password": CUT, "a": 1, "user-data": CUT, "b": 2, "tokens": [CUT, CUT], "c": "z"}
 
 
 def test_yaml_and_toml_stay_what_they_were() -> None:

@@ -10,7 +10,8 @@ import tomli_w
 
 from agent.configure.shown import public_table
 from agent.model import FileSpec
-from agent.redaction import CUT, redact
+from agent.redaction import redact
+from agent.redaction_cuts import CUT
 
 _VARIABLES = "/etc/systemd/environment/"
 _VALUE = re.compile(r"^(\w+=).*", re.MULTILINE)

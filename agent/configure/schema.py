@@ -14,7 +14,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from agent.configure.shown import LONGEST, public, show
 from agent.model import Verdict
-from agent.redaction import CUT
+from agent.redaction_cuts import CUT
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
 
 from agent.errors import FailedError, SettingsError
-from agent.redaction import CUT, redact
+from agent.redaction import redact
+from agent.redaction_cuts import CUT
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
