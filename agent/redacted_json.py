@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from agent.redaction import CUT, redact
+from agent.redaction import redact
+from agent.redaction_cuts import CUT
 
 
 def dumps(body: object) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.model import FileSpec
-from agent.redaction import CUT, redact
+from agent.redaction import redact
+from agent.redaction_cuts import CUT
 
 _PATH = "/etc/node-agent/settings.json"
 _SCHEMA_VERSION = 1

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import NoneType
 
-from agent.redaction import CUT, redact
+from agent.redaction import redact
+from agent.redaction_cuts import CUT
 
 LONGEST = 60
 _INT64 = 1 << 63

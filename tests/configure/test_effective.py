@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.configure import effective
-from agent.redaction import CUT
+from agent.redaction_cuts import CUT
 
 SECRETS = f"""
 bootstrap-token = "abcdef.0123456789abcdef"
