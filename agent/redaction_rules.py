@@ -118,7 +118,7 @@ FORMS = (
     ),
     Rule(
         r"(?P<keep>\b(?:gh[opsur]_|github_pat_|glpat-|xox[abeprs]-))[A-Za-z0-9_-]{16,}",
-        r"gh[opsur]_[A-Za-z0-9]|github_pat_|glpat-|xox[abeprs]-",
+        r"gh[opsur]_[A-Za-z0-9_-]|github_pat_|glpat-|xox[abeprs]-",
     ),
 )
 # Secrets that are known by a name, where the format decides what the value is.
