@@ -234,7 +234,8 @@ def crowded(node: Node) -> Iterator[Node]:
 
 def test_a_cycle_of_a_crowded_machine_keeps_to_the_budget_on_the_serial_port(crowded: Node) -> None:
     before = len(cycles(crowded))
-    guest.run(crowded, "systemctl start node-agent-console", timeout=120)
+    # Without KVM a cycle takes a minute here, and one more follows where a status changed meanwhile.
+    guest.run(crowded, "systemctl start node-agent-console", timeout=240)
     until(lambda: len(cycles(crowded)) > before, 60, "its end marker")
     raw = crowded.serial_log.read_bytes()
     begin, end = raw.rindex(b"NODE-AGENT::BEGIN"), raw.index(b"\r\n", raw.rindex(b"NODE-AGENT::END"))

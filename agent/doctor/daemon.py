@@ -28,7 +28,7 @@ _WITHIN = 10.0
 # A dozen reads, on a node that may be too busy to answer soon.
 _IMDS_SECONDS = 4.0
 # One for each question that is open at a time, and two for the resolver, which may hang.
-_POOL = 10
+_POOL = 11
 _SNAPSHOT = "/run/node-agent/enis.json"
 _CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 _SERVING_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-server-current.pem"
@@ -80,7 +80,7 @@ class _Instance:
 class _Host:
     """What systemd and the journal were asked, each by itself: one that is slow costs its own answer."""
 
-    units: Future[Mapping[str, evidence.Unit] | Trouble]
+    units: Mapping[str, Future[evidence.Unit | Trouble]]
     failed: Future[tuple[str, ...] | Trouble]
     pull_failures: Future[tuple[evidence.PullFailure, ...] | Trouble]
     kernel: Future[evidence.KernelNews | Trouble]
@@ -154,7 +154,7 @@ def _exists(path: Path) -> bool | None:
 
 def _ask_host(root: Path, run: _Run) -> _Host:
     return _Host(
-        run.start(inquiries.units),
+        {name: run.start(partial(inquiries.unit, name)) for name in inquiries.UNITS},
         run.start(inquiries.failed_units),
         run.start(inquiries.pull_failures),
         run.start(partial(inquiries.kernel_news, root)),
@@ -162,9 +162,9 @@ def _ask_host(root: Path, run: _Run) -> _Host:
 
 
 def _with_host(seen: Evidence, asked: _Host, root: Path, run: _Run) -> Evidence:
-    units = run.result(asked.units, "systemd")
+    units = {name: run.result(unit, "systemd") for name, unit in asked.units.items()}
     pulls, kernel = run.result(asked.pull_failures, "the journal"), run.result(asked.kernel, "the journal")
-    known = {} if isinstance(units, Trouble) else units
+    known = {name: unit for name, unit in units.items() if not isinstance(unit, Trouble)}
     failed: tuple[str, ...] | Trouble = run.result(asked.failed, "systemd")
     return replace(
         seen,

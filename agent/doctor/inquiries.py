@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,10 +23,10 @@ KUBECONFIG = "/etc/kubernetes/kubelet/kubeconfig"
 
 T = TypeVar("T")
 
-# A busy machine's systemd and journal: what they do not say by then is left out.
-_SECONDS = 2.0
+# A busy machine's systemd and journal: what they do not say by then is left out. A unit takes two such calls.
+_SECONDS = 4.0
 _LAST_LINES = 200
-_UNITS = ("containerd.service", "kubelet.service")
+UNITS = ("containerd.service", "kubelet.service")
 _PROPERTIES = (
     *("LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus", "Job"),
     "ActiveEnterTimestampMonotonic",
@@ -80,11 +80,7 @@ def _kind(error: AgentError) -> str:
     return "server" if isinstance(error, TemporaryError) else "failed"
 
 
-def units() -> Mapping[str, evidence.Unit]:
-    return {name: _unit(name) for name in _UNITS}
-
-
-def _unit(name: str) -> evidence.Unit:
+def unit(name: str) -> evidence.Unit:
     shown = systemd.properties(name, *_PROPERTIES, timeout=_SECONDS)
     lines = journal.tail([name], _LAST_LINES, boot=0, timeout=_SECONDS).text.splitlines()
     words = parsing.last_words(lines, running=shown.get("ActiveState") == "active")
