@@ -40,6 +40,8 @@ _KILLED = re.compile(
     r"Out of memory: Killed process \d+ \(([^)]*)\)|Memory cgroup out of memory: Killed process \d+ \("
 )
 _PANIC = re.compile(r"Kernel panic - not syncing: .*")
+# The header of a dump (fs/pstore/platform.c): the record with the words themselves may be lost.
+_DUMP_OF_PANIC = re.compile(r"^Panic#\d+ Part", re.MULTILINE)
 _OF_SYSTEMD = re.compile(r"^\S+ \S+ systemd\[1\]: ")
 _JOURNAL_PREFIX = re.compile(r"^\S+ \S+ \S+\[\d+\]: ")
 
@@ -217,8 +219,15 @@ def _pull_reason(said: str) -> str:
 def kernel_news(messages: Sequence[str], records: Sequence[str]) -> KernelNews:
     """Read the kernel's messages of this boot, and what it kept of the last one (pstore)."""
     killed = [found[1] or "in a cgroup" for line in messages if (found := _KILLED.search(line))]
-    panics = [found[0] for record in records if (found := _PANIC.search(record))]
+    panics = [words for record in records if (words := _panic(record))]
     return KernelNews(tuple(killed), panics[-1] if panics else "")
+
+
+def _panic(record: str) -> str:
+    found = _PANIC.search(record)
+    if found is not None:
+        return found[0]
+    return "a kernel panic without its words" if _DUMP_OF_PANIC.search(record) else ""
 
 
 def json_object(text: str) -> Mapping[str, Any]:

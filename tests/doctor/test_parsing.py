@@ -235,6 +235,10 @@ def test_the_kernels_news() -> None:
     assert parsing.kernel_news(messages, records) == KernelNews(
         ("java",), "Kernel panic - not syncing: sysrq triggered crash"
     )
+    assert (
+        parsing.kernel_news([], ["Panic#1 Part2\n<4>[ 9.9] Call Trace:\n"]).panic == "a kernel panic without its words"
+    )
+    assert parsing.kernel_news([], ["Oops#1 Part1\n<4>[ 9.9] Call Trace: Panic#1 Part1\n"]).panic == ""
 
 
 @given(JSON, JSON, JSON)
