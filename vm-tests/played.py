@@ -10,8 +10,13 @@ from world.vpc import BRIDGE, ROUTER6
 
 
 def plug(region: Region, netns: str, eni: Eni) -> None:
-    """Make a primary interface the eth0 of a namespace, with the addresses that DHCP would give."""
+    """Make a primary interface the eth0 of a namespace, with the addresses that DHCP would give.
+
+    Where systemd-networkd manages a link the kernel takes no router advertisements: a route that a test takes away
+    must not come back with the next.
+    """
     add(region, netns, "eth0", eni)
+    run(["sysctl", "-q", "-w", "net.ipv6.conf.eth0.accept_ra=0"], netns=netns)
     readdress(netns, eni)
 
 
