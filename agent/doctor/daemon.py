@@ -14,7 +14,7 @@ from typing import TypeVar
 from agent.doctor import chain, evidence, history, inquiries, parsing
 from agent.doctor.evidence import Evidence, Trouble
 from agent.doctor.inquiries import attempt
-from agent.doctor.report import PATH, Report, as_json
+from agent.doctor.report import PATH, Report, as_json, json_object
 from agent.errors import FailedError
 from agent.host import files, imds, status, vitals
 from agent.host.imds import Imds
@@ -124,7 +124,7 @@ def _look(root: Path) -> Evidence:
         filesystems=tuple(_filesystems(root)),
         machine=evidence.Machine(*vitals.capacity()),
         containerd_socket=_takes_connections(files.below(root, _CONTAINERD_SOCKET)),
-        secondaries=parsing.secondaries(parsing.json_object(_read(root, _SNAPSHOT)), time.monotonic()),
+        secondaries=parsing.secondaries(json_object(_read(root, _SNAPSHOT)), time.monotonic()),
     )
 
 

@@ -1,12 +1,11 @@
 """What one look adds to those before it: since when the headline stands, and what kept the node from its work."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.doctor.report import Episode, Report, as_sentence
+from agent.doctor.report import Episode, Report, as_sentence, episode, json_object
 
 # A boot's usual waits are no trouble that anybody should hear of later.
 _WORTH_TELLING = timedelta(minutes=2)
@@ -15,8 +14,8 @@ _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 def followed(report: Report, published: str | None, now: datetime) -> Report:
     """Return the report with its time, and what follows from the one that was published before it in this boot."""
-    before = _object(published)
-    trouble = _episode(before.get("trouble"))
+    before = json_object(published)
+    trouble = episode(before.get("trouble"))
     said = (before.get("healthy"), _id(before.get("headline")))
     if said == (report.healthy, report.headline.id if report.headline else ""):
         return replace(report, examined_at=spoken(now), since=str(before.get("since")), trouble=trouble)
@@ -50,19 +49,5 @@ def _length(began: str, ended: str) -> timedelta:
         return timedelta()
 
 
-def _episode(body: object) -> Episode | None:
-    if not isinstance(body, dict):
-        return None
-    return Episode(*(str(body.get(key, "")) for key in ("id", "headline", "began", "ended")))
-
-
 def _id(headline: object) -> str:
     return str(headline.get("id", "")) if isinstance(headline, dict) else ""
-
-
-def _object(text: str | None) -> Mapping[str, Any]:
-    try:
-        body = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

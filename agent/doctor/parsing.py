@@ -1,6 +1,5 @@
 """What files, commands and servers say, made into evidence; whatever they say, never an exception."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -228,15 +227,6 @@ def _panic(record: str) -> str:
     if found is not None:
         return found[0]
     return "a kernel panic without its words" if _DUMP_OF_PANIC.search(record) else ""
-
-
-def json_object(text: str) -> Mapping[str, Any]:
-    """Read an object; what is none is an empty one."""
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _number(value: object) -> int:

@@ -147,14 +147,14 @@ def as_json(report: Report) -> str:
 
 def recalled(glance: Report, published: str | None) -> Report:
     """Return what the last look of this boot found, and what a glance sees to have failed since; else the glance."""
-    body = _object(published)
+    body = json_object(published)
     listed = body.get("checks")
     found = tuple(filter(None, map(_check, listed if isinstance(listed, list) else ())))
     if not found:
         return glance
     failed = {check.id: check for check in glance.checks if check.status == "fail"}
     checks = tuple(failed.get(check.id, check) for check in found)
-    return Report(checks, str(body.get("examinedAt", "")), str(body.get("since", "")), _trouble(body.get("trouble")))
+    return Report(checks, str(body.get("examinedAt", "")), str(body.get("since", "")), episode(body.get("trouble")))
 
 
 def _check(body: object) -> Check | None:
@@ -163,13 +163,15 @@ def _check(body: object) -> Check | None:
     return Check(*(str(body.get(key, "")) for key in ("status", "evidence", "cause", "action", "id")))
 
 
-def _trouble(body: object) -> Episode | None:
+def episode(body: object) -> Episode | None:
+    """Read a past trouble as a report has it."""
     if not isinstance(body, dict):
         return None
     return Episode(*(str(body.get(key, "")) for key in ("id", "headline", "began", "ended")))
 
 
-def _object(text: str | None) -> Mapping[str, Any]:
+def json_object(text: str | None) -> Mapping[str, Any]:
+    """Read an object; what is none is an empty one."""
     try:
         body = json.loads(text or "{}")
     except ValueError:
@@ -189,7 +191,7 @@ def as_line(report: Report) -> str:
 
 def glimpse(published: str | None) -> str:
     """Return what a published report says first, as an addition to a daemon's status line; nothing without one."""
-    body = _object(published)
+    body = json_object(published)
     try:
         headline = body.get("headline")
         said = f"{headline['id']}: {headline['message']}" if headline else _JOINED
