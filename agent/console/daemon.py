@@ -30,6 +30,8 @@ APART = 15.0
 # The links of the chain that lead to the API server.
 API_SERVER = frozenset({"dns", "tcp", "tls", "authentication", "node"})
 
+# What its unit gives a run at first, TimeoutStartSec=, each further cycle of the run gets as well; in seconds.
+_LONGEST = 120
 _TIMEOUT = 5.0
 _JOURNAL_LINES = 300
 # GetConsoleOutput gives 64 KiB; files of a few consoles one after the other are read as well.
@@ -61,15 +63,18 @@ def cycle(output: Path, doctor: Doctor, *, root: Path = Path("/"), apart: float 
     """Write a cycle. The first of a boot comes twice: at once what the daemons have said, then the whole.
 
     Where the console is switched off, the doctor's report is published all the same. With `apart` it begins at least so
-    many seconds after the last one, and where a status changed while it was written there is one more, as late.
+    many seconds after the last one, and where a status changed while it was written there is one more, as late, until
+    one has shown what all the daemons say.
     """
     last = status.read("console", root=root)
     if last is not None and apart and _stopped_within(apart - _age(last)):
         return
-    before = _statuses(root)
+    shown = _statuses(root)
     _cycle(output, doctor, root)
     # To systemd the start of a unit that is starting is the same start: nobody else would come back for the change.
-    if apart and _statuses(root) != before and not _stopped_within(apart):
+    while apart and _statuses(root) != shown and not _stopped_within(apart):
+        systemd.notify(f"EXTEND_TIMEOUT_USEC={_LONGEST * 1_000_000}")
+        shown = _statuses(root)
         _cycle(output, doctor, root)
 
 
