@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import tomli_w
 
-from agent.configure.shown import public_table
 from agent.model import FileSpec
+from agent.redacted_json import table_without_secrets
 from agent.redaction import redact
 from agent.redaction_cuts import CUT
 
@@ -50,9 +50,9 @@ def _shown_values(path: str, text: str) -> str:
     """Return JSON and TOML, as they are rendered, without what is secret by the key that it stands under."""
     try:
         if text.startswith("{"):
-            return json.dumps(public_table(json.loads(text)), indent=2) + "\n"
+            return json.dumps(table_without_secrets(json.loads(text)), indent=2) + "\n"
         if path.endswith(".toml"):
-            return tomli_w.dumps(public_table(tomllib.loads(text)))
+            return tomli_w.dumps(table_without_secrets(tomllib.loads(text)))
     except (ValueError, RecursionError):  # somebody wrote to it
         pass
     return text

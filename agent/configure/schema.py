@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from agent.configure.shown import LONGEST, public, show
+from agent.configure.shown import LONGEST, show
 from agent.model import Verdict
+from agent.redacted_json import without_secrets
 from agent.redaction_cuts import CUT
 
 P = ParamSpec("P")
@@ -212,7 +213,7 @@ class _Reader:
             self._warn(path, NOT_APPLIED)
         # What holds a secret is shown as its rule renders it: with what quotes would hide from redaction escaped.
         printed = value if spec.holds_secret and isinstance(value, str) else raw
-        return value, CUT if spec.secret and raw else public(printed, path[-1])
+        return value, CUT if spec.secret and raw else without_secrets(printed, path[-1])
 
     def _entries(self, spec: Entries, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}
@@ -229,7 +230,7 @@ class _Reader:
                 self._warn((*path, name), f"{shown} is refused: must be {must}; it is left out")
         if values and not spec.applied:
             self._warn(path, NOT_APPLIED)
-        return values, {name: CUT if spec.secret else public(written[name], name) for name in values}
+        return values, {name: CUT if spec.secret else without_secrets(written[name], name) for name in values}
 
     def _named(self, spec: Named, path: Path, table: Mapping[str, object]) -> tuple[Any, Any]:
         values: dict[str, Any] = {}

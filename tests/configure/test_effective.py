@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.configure import effective
+from agent.redaction import redact
 from agent.redaction_cuts import CUT
 
 SECRETS = f"""
@@ -79,3 +80,4 @@ TABLES = st.recursive(
 def test_whatever_a_table_holds_the_file_is_json(table: dict[str, Any]) -> None:
     (spec,) = effective.files({"containerd": {"config": table}})
     assert json.loads(spec.content)["settings"]["containerd"]["config"].keys() == table.keys()
+    assert json.loads(redact(spec.content.decode())).keys() == {"schemaVersion", "settings"}
