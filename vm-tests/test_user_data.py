@@ -102,10 +102,19 @@ def node_object(world: World, node: Node) -> dict[str, Any]:
     return found
 
 
+def serving_certificate(node: Node) -> str:
+    """Return what kubelet serves with; it may come after the node is Ready, as the cluster signs it on request."""
+
+    def found() -> str | None:
+        cat = node.shell("cat /var/lib/kubelet/pki/kubelet-server-current.pem")
+        return cat.output if cat.status == 0 else None
+
+    return until(found, 120, "kubelet has its serving certificate", interval=1.0)
+
+
 def test_a_clone_joins_as_itself(world: World, node: Node, joined: Node) -> None:
     assert node_object(world, joined)["spec"]["providerID"] == f"aws:///us-west-2a/{joined.instance_id}"
-    certificate = guest.run(joined, "cat /var/lib/kubelet/pki/kubelet-server-current.pem", 30)
-    assert certificate != guest.run(node, "cat /var/lib/kubelet/pki/kubelet-server-current.pem")
+    assert serving_certificate(joined) != serving_certificate(node)
     assert node.instance_id not in guest.run(joined, "cat /etc/kubernetes/kubelet/* 2>/dev/null; true")
     node.wait_ready(60)
 
