@@ -83,7 +83,7 @@ def _kind(error: AgentError) -> str:
 def unit(name: str) -> evidence.Unit:
     shown = systemd.properties(name, *_PROPERTIES, timeout=_SECONDS)
     lines = journal.tail([name], _LAST_LINES, boot=0, timeout=_SECONDS).text.splitlines()
-    words = parsing.last_words(lines, running=shown.get("ActiveState") == "active")
+    words = parsing.last_words(lines, up=parsing.is_up(shown))
     return parsing.unit(name, shown, words, time.monotonic())
 
 

@@ -41,6 +41,7 @@ _KILLED = re.compile(
 _PANIC = re.compile(r"Kernel panic - not syncing: .*")
 # The header of a dump (fs/pstore/platform.c): the record with the words themselves may be lost.
 _DUMP_OF_PANIC = re.compile(r"^Panic#\d+ Part", re.MULTILINE)
+_STARTING = {"start-pre", "start", "start-post"}
 _OF_SYSTEMD = re.compile(r"^\S+ \S+ systemd\[1\]: ")
 _JOURNAL_PREFIX = re.compile(r"^\S+ \S+ \S+\[\d+\]: ")
 
@@ -124,16 +125,22 @@ def unit(name: str, properties: Mapping[str, str], last_words: str = "", uptime:
     )
 
 
-def last_words(lines: Sequence[str], *, running: bool = False) -> str:
+def is_up(properties: Mapping[str, str]) -> bool:
+    """Whether a unit runs, or starts for the first time: what it said last is not why it ended."""
+    starts = properties.get("SubState") in _STARTING and properties.get("NRestarts") == "0"
+    return starts or properties.get("ActiveState") == "active"
+
+
+def last_words(lines: Sequence[str], *, up: bool = False) -> str:
     """Return the newest line of a unit's journal that complains, else the newest, without the journal's prefix.
 
-    What systemd says of the unit counts only where the unit itself said nothing; of a running one only complaints do.
+    What systemd says of the unit counts only where the unit itself said nothing; of one that is up only complaints do.
     """
     written = [line for line in lines if line.strip()]
     own = [line for line in written if not _OF_SYSTEMD.search(line)]
     said = [_JOURNAL_PREFIX.sub("", line) for line in own or written]
     complaints = [line for line in said if _KLOG.search(line) or _COMPLAINT.search(line)]
-    newest = (complaints or ([] if running else said) or [""])[-1]
+    newest = (complaints or ([] if up else said) or [""])[-1]
     klog = _KLOG.search(newest)
     return klog[1] if klog else newest
 

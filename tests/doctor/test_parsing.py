@@ -131,9 +131,23 @@ def test_the_last_words_are_the_newest_complaint() -> None:
     assert parsing.last_words([]) == ""
 
 
-def test_of_a_unit_that_runs_only_complaints_count() -> None:
-    assert parsing.last_words(KUBELET, running=True) == '"command failed" err="bad flag"'
-    assert parsing.last_words(KUBELET[:1], running=True) == ""
+@pytest.mark.parametrize(
+    ("active", "sub", "restarts", "is_up"),
+    [
+        ("active", "running", "3", True),
+        ("activating", "start", "0", True),
+        ("activating", "start", "2", False),
+        ("activating", "auto-restart", "0", False),
+        ("failed", "failed", "0", False),
+    ],
+)
+def test_a_unit_is_up_until_it_has_ended_once(active: str, sub: str, restarts: str, *, is_up: bool) -> None:
+    assert parsing.is_up({"ActiveState": active, "SubState": sub, "NRestarts": restarts}) is is_up
+
+
+def test_of_a_unit_that_is_up_only_complaints_count() -> None:
+    assert parsing.last_words(KUBELET, up=True) == '"command failed" err="bad flag"'
+    assert parsing.last_words(KUBELET[:1], up=True) == ""
 
 
 def test_a_units_own_words_count_before_systemds() -> None:
