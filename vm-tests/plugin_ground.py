@@ -42,9 +42,10 @@ class Operator:
     def start(self, *arguments: str | Path, terminal: int | None = None) -> subprocess.Popen[str]:
         """Start the plug-in through kubectl, in a session of its own, on a terminal if one is given."""
         session = [] if terminal is None else ["setsid", "--ctty"]
-        words = [*session, "ip", "netns", "exec", self.ground.netns, "kubectl", "node-diagnostic", *map(str, arguments)]
+        # A script's job in the background ignores SIGINT, and so would all that it starts.
+        within = [*session, "env", "--default-signal=INT", "ip", "netns", "exec", self.ground.netns]
         return subprocess.Popen(
-            words,
+            [*within, "kubectl", "node-diagnostic", *map(str, arguments)],
             stdin=subprocess.DEVNULL if terminal is None else terminal,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if terminal is None else terminal,
