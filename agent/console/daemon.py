@@ -31,7 +31,7 @@ APART = 15.0
 API_SERVER = frozenset({"dns", "tcp", "tls", "authentication", "node"})
 
 # What its unit gives a run at first, TimeoutStartSec=, each further cycle of the run gets as well; in seconds.
-_LONGEST = 120
+_LONGEST = 240
 _TIMEOUT = 5.0
 _JOURNAL_LINES = 300
 # GetConsoleOutput gives 64 KiB; files of a few consoles one after the other are read as well.
