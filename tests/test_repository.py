@@ -13,6 +13,7 @@ from agent.console.frame import one_line
 from agent.diagnostics import listing
 from agent.doctor.report import CAUSE
 from agent.errors import TemporaryError
+from agent.host.status import NEWS
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sorted(
@@ -84,11 +85,9 @@ def test_the_headline_of_every_broken_node_keeps_its_cause_and_action_on_the_con
         assert one_line(headline).endswith(cause + tail)
 
 
-def test_a_change_of_any_status_gives_a_console_cycle() -> None:
+def test_systemd_starts_the_console_for_news() -> None:
     unit = (ROOT / "units/systemd/system/node-agent-console.path").read_text()
-    watched = set(re.findall(r"^PathChanged=/run/node-agent/(.+)\.json$", unit, re.MULTILINE))
-    sources = "".join(path.read_text() for path in (ROOT / "agent").rglob("*.py"))
-    assert watched == {*re.findall(r'\bstatus\.write\(\s*"([a-z-]+)"', sources), "diagnostics"} - {"console"}
+    assert f"\nDirectoryNotEmpty={NEWS}\n" in unit
 
 
 def test_a_stuck_port_is_no_failure_of_the_consoles_unit() -> None:

@@ -30,8 +30,6 @@ APART = 15.0
 # The links of the chain that lead to the API server.
 API_SERVER = frozenset({"dns", "tcp", "tls", "authentication", "node"})
 
-# What its unit gives a run at first, TimeoutStartSec=, each further cycle of the run gets as well; in seconds.
-_LONGEST = 240
 _TIMEOUT = 5.0
 _JOURNAL_LINES = 300
 # GetConsoleOutput gives 64 KiB; files of a few consoles one after the other are read as well.
@@ -63,19 +61,16 @@ def cycle(output: Path, doctor: Doctor, *, root: Path = Path("/"), apart: float 
     """Write a cycle. The first of a boot comes twice: at once what the daemons have said, then the whole.
 
     Where the console is switched off, the doctor's report is published all the same. With `apart` it begins at least so
-    many seconds after the last one, and where a status changed while it was written there is one more, as late, until
-    one has shown what all the daemons say.
+    many seconds after the last one, and takes the news: what is said from then on makes systemd start another.
     """
+    # Where /run cannot be written the cycle counts more than news and numbers.
     last = status.read("console", root=root)
-    if last is not None and apart and _stopped_within(apart - _age(last)):
-        return
-    shown = _statuses(root)
+    if apart:
+        if last is not None and _stopped_within(apart - _age(last)):
+            return
+        with contextlib.suppress(FailedError):
+            status.take_news(root=root)
     _cycle(output, doctor, root)
-    # To systemd the start of a unit that is starting is the same start: nobody else would come back for the change.
-    while apart and _statuses(root) != shown and not _stopped_within(apart):
-        systemd.notify(f"EXTEND_TIMEOUT_USEC={_LONGEST * 1_000_000}")
-        shown = _statuses(root)
-        _cycle(output, doctor, root)
 
 
 def _cycle(output: Path, doctor: Doctor, root: Path) -> None:
@@ -86,10 +81,6 @@ def _cycle(output: Path, doctor: Doctor, root: Path) -> None:
         return
     with console.opened(output) as port:
         _write_cycle(port, doctor, number, root)
-
-
-def _statuses(root: Path) -> Mapping[str, object]:
-    return {name: said for name, said in status.read_all(root=root).items() if name != "console"}
 
 
 def _write_cycle(port: Port, doctor: Doctor, last: int, root: Path) -> None:
@@ -170,9 +161,8 @@ def _looked_at(found: Report) -> str:
 
 
 def _remember(root: Path, state: str, message: str, number: int) -> None:
-    # Where /run cannot be written the cycle counts more than its number.
     with contextlib.suppress(FailedError):
-        status.write("console", state, message, root=root, cycle=number, writtenAt=time.monotonic())
+        status.write_quietly("console", state, message, root=root, cycle=number, writtenAt=time.monotonic())
 
 
 def _host_sections(root: Path, found: Report, chosen: Settings) -> tuple[Section, ...]:

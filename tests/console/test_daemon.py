@@ -73,19 +73,22 @@ def test_a_later_cycle_is_written_once(root: Path, tmp_path: Path) -> None:
     assert (said["state"], said["cycle"]) == ("ok", 42)
 
 
-def test_there_is_a_cycle_for_each_status_that_changes_during_one(root: Path, tmp_path: Path) -> None:
-    output = tmp_path / "console"
-    changes = iter(["change 1", "change 2", "change 3"])
+def test_what_is_said_during_a_cycle_is_news_for_the_next(root: Path, tmp_path: Path) -> None:
+    news = root / "run/node-agent/news"
 
     def restless() -> Report:
-        status.write("network", "degraded", next(changes, "change 3"), root=root)
+        assert not [*news.glob("[!.]*")]
+        status.write("network", "degraded", root=root)
         return examine()
 
     status.write("console", "ok", root=root, cycle=1)
-    daemon.cycle(output, daemon.Doctor(restless, lambda _report: None), root=root, apart=0.01)
-    assert [marker[1] for marker in begins(output)] == ["2", "3", "4", "5"]
-    daemon.cycle(output, DOCTOR, root=root, apart=0.01)
-    assert [marker[1] for marker in begins(output)] == ["2", "3", "4", "5", "6"]
+    daemon.cycle(tmp_path / "console", daemon.Doctor(restless, lambda _report: None), root=root, apart=0.01)
+    assert [path.name for path in news.glob("[!.]*")] == ["network"]
+
+
+def test_a_cycle_for_a_person_leaves_the_news(root: Path, tmp_path: Path) -> None:
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root)
+    assert (root / "run/node-agent/news/configure").exists()
 
 
 def test_cycles_keep_their_distance(root: Path, tmp_path: Path) -> None:

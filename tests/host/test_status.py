@@ -21,6 +21,23 @@ def test_saying_the_same_again_writes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "run/node-agent/network.json").stat() == before
 
 
+def news(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "run/node-agent/news").glob("[!.]*"))
+
+
+def test_who_says_something_new_is_news_until_it_is_taken(tmp_path: Path) -> None:
+    status.take_news(root=tmp_path)
+    status.write("network", "ok", root=tmp_path)
+    status.write("configure", "ok", root=tmp_path)
+    status.write_quietly("console", "ok", root=tmp_path)
+    assert news(tmp_path) == ["configure", "network"]
+    status.take_news(root=tmp_path)
+    status.write("network", "ok", root=tmp_path)
+    assert news(tmp_path) == []
+    status.write("network", "degraded", root=tmp_path)
+    assert news(tmp_path) == ["network"]
+
+
 def test_a_secret_does_not_reach_the_file(tmp_path: Path) -> None:
     url = "https://s3.us-west-2.amazonaws.com/b/k?X-Amz-Signature=feedface"
     status.write("diagnostics", "failed", f"cannot put {url}", root=tmp_path, url=url)
