@@ -77,6 +77,16 @@ def _(world: World, node: Node) -> Iterator[None]:
     pods.delete(world, "away")
 
 
+@broken("The way out leads through a proxy, and none is set", "images")
+def _(world: World, node: Node) -> Iterator[None]:
+    with world.outside.only_by_proxy():
+        pods.run(world, node, "far", world.outside.image)
+        # Of two failed pulls the newer counts.
+        pods.wait_refusal(world, "far")
+        yield
+    pods.delete(world, "far")
+
+
 by_scripts(
     "kubelet's configuration is refused",
     "kubelet",

@@ -13,7 +13,7 @@ from agent.doctor.words import shortened
 # but for Go's "i/o timeout".
 _NAMES = re.compile(r'\\*"[^"\\]*\\*"|(?<!\S)(?!i/o\b)\S*/\S*')
 _LIMIT = 400
-_WAY_OUT = "give the subnet a NAT gateway or VPC endpoints (ecr.api, ecr.dkr, s3), or set network.https-proxy"
+_WAY_OUT = "give the subnet a NAT gateway or VPC endpoints (ecr.api, ecr.dkr, s3), or set settings.network.https-proxy"
 
 
 class _Fault(NamedTuple):
@@ -37,7 +37,7 @@ _FAULTS = (
         Remedy(
             "the registry's name does not resolve",
             "check the image's name, and that the VPC's DNS knows it (private DNS of the VPC endpoints), "
-            "or set network.https-proxy",
+            "or set settings.network.https-proxy",
         ),
     ),
     _Fault(
