@@ -13,7 +13,7 @@ UNSPEC, KERNEL, BOOT, STATIC, RA, DHCP = 0, 2, 3, 4, 9, 16
 # Our routes carry a number that nobody has registered; tools print it as it is.
 OUR_PROTOCOL = 157
 # linux/fib_rules.h: what a rule does with a packet.
-LOOKUP = 1
+LOOKUP, UNREACHABLE = 1, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,4 +267,4 @@ def _rule(rule: Rule) -> str:
     words += [f"from {rule.src}"] if rule.src else []
     words += [f"to {rule.dst}"] if rule.dst else []
     words += [f"fwmark {rule.mark:#x}/{rule.mask:#x}"] if rule.mask else []
-    return " ".join([*words, f"lookup {rule.table}"])
+    return " ".join([*words, f"lookup {rule.table}" if rule.action == LOOKUP else "unreachable"])

@@ -49,9 +49,9 @@ class Asker:
         self.details: dict[str, float] = {}
         self._strangers: frozenset[int] = frozenset()
 
-    def read_listing(self) -> Listing:
+    def read_listing(self, now: float) -> Listing:
         """Read which ENIs there are."""
-        look, turn = self._look(), self.schedule.turns[LISTING]
+        look, turn = self._counted(now), self.schedule.turns[LISTING]
         return Listing(eni.read_primary(look), eni.read_macs(look), turn)
 
     def learn_listing(self, node: Node, reading: Listing, now: float, *, seen_since: float) -> Node:
@@ -81,7 +81,7 @@ class Asker:
             before = None
         elif details and self._is_due(self.details, mac, DETAILS, now):
             before = eni.without_details(record.memory.seen)
-        return Reading(eni.read_eni(mac, self._look(), before, details=details), turn)
+        return Reading(eni.read_eni(mac, self._counted(now), before, details=details), turn)
 
     def learn_eni(self, node: Node, reading: Reading, now: float) -> Node:
         """Return the node with what was read."""
@@ -114,6 +114,16 @@ class Asker:
         for last in (self.full, self.details):
             for mac in last.keys() - node.records.keys():
                 del last[mac]
+
+    def _counted(self, now: float) -> eni.Lookup:
+        """Return a lookup that tells the schedule of each request."""
+        look = self._look()
+
+        def counted(path: str) -> str | Unknown | None:
+            self.schedule = self.schedule.spent(1, now)
+            return look(path)
+
+        return counted
 
     @staticmethod
     def _is_due(last: dict[str, float], mac: str, period: float, now: float) -> bool:

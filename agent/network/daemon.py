@@ -63,10 +63,8 @@ def run(imds_url: str | None, state: Path, *, once: bool, root: Path = Path("/")
     """Keep the ENIs as they should be until SIGTERM; `once` makes one pass, and raises where IMDS lists none."""
     with imds.connect(imds_url) as metadata, Netlink() as links:
         host = Host(metadata, links, state, _BOOT_ID.read_text().strip(), root)
-        if once:
-            _once(host)
-        else:
-            _serve(host)
+        serve = _once if once else _serve
+        serve(host)
 
 
 def desired_state(tree: Path, *, pod_subnet_mode: bool) -> str:
@@ -108,7 +106,8 @@ def _serve(host: Host) -> None:
                 stop.kicked = False
                 manager.reloading()
                 room.asker.schedule = room.asker.schedule.kicked(time.monotonic())
-            room.ask(time.monotonic())
+            if not room.asker.schedule.held(time.monotonic()):
+                room.ask(time.monotonic())
             room.look_around()
             if room.is_due():
                 room.make_pass()
@@ -145,22 +144,21 @@ class _Room:
 
     def ask(self, now: float, *, patience: float = 0.0) -> None:
         """Ask IMDS for what is due, until there is news that does not wait for the rest, or for a while."""
-        before, started = self._host.metadata.counters.requests, time.monotonic()
-        # Who is new has a pass at once: what has a link is asked for anew, once is enough.
+        started = time.monotonic()
+        # Who is new has a pass at once: what has a link is asked for anew, once is enough. Its owner the primary tells.
         is_new = self._ask_listing(now, patience)
-        for mac in () if is_new else self.asker.schedule.due(now):
+        for mac in () if is_new else self.asker.schedule.due(now, self._node.primary_mac):
             has_news = mac in self._node.records and self._ask_eni(mac)
-            if time.monotonic() >= (self._gathered if has_news else started + _ASK_FOR):
+            enough = self._gathered if has_news else started + _ASK_FOR
+            if time.monotonic() >= enough or self.asker.schedule.held(time.monotonic()):
                 break
         self._ask_listing(time.monotonic(), patience)
-        spent = self._host.metadata.counters.requests - before
-        self.asker.schedule = self.asker.schedule.spent(spent, since=started, now=time.monotonic())
 
     def _ask_listing(self, now: float, patience: float) -> bool:
         """Ask IMDS which ENIs there are, where it is time to, and return whether it says anything new."""
         if LISTING not in self.asker.schedule.due(now):
             return False
-        reading, known = self.asker.read_listing(), records.gist(self._node)
+        reading, known = self.asker.read_listing(now), records.gist(self._node)
         self._node = self.asker.learn_listing(self._node, reading, now, seen_since=now - patience)
         has_news = records.gist(self._node) != known
         self._news = self._news or has_news
@@ -287,8 +285,7 @@ class _Room:
         for target in targets:
             values |= wanted.sysctls(target.interface, target.link.name) if target.link else {}
         self._sysctls = values
-        there = kernel.read_sysctls(values)
-        wrong = {key: values[key] for key, value in there.items() if value != values[key]}
+        wrong = {key: values[key] for key, there in kernel.read_sysctls(values).items() if there != values[key]}
         return self._repairs.set_sysctls(wrong, kernel.apply_sysctls, now)
 
     def _publish(self, targets: Sequence[Target]) -> None:

@@ -15,6 +15,7 @@ from agent.rtnl import (
     BOOT,
     DHCP,
     KERNEL,
+    LOOKUP,
     MAIN_TABLE,
     OUR_PROTOCOL,
     RA,
@@ -85,7 +86,7 @@ class _Wanted:
         for target in targets:
             for rule in target.lingering_rules(taken):
                 self.rules[rule] = target.mac
-                if rule.table != MAIN_TABLE:
+                if rule.action == LOOKUP and rule.table != MAIN_TABLE:
                     self.routes[last_resort(rule.table, rule.version)] = target.mac
             if target.link is not None:
                 self.routes |= dict.fromkeys(routes(target.holding, target.link.index), target.mac)

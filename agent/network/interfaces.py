@@ -10,6 +10,7 @@ from agent.rtnl import Link
 
 # Other kinds (vlan, macvlan, bond, bridge …) may carry an ENI's MAC, but never are one.
 _KINDS = {None, "veth"}
+_NO_PRIMARY = Unknown("IMDS has not told yet of which account the primary interface is")
 _NUMBERED = re.compile(r"device-number-[0-9]+(\.[0-9]+)?")
 
 
@@ -17,19 +18,21 @@ _NUMBERED = re.compile(r"device-number-[0-9]+(\.[0-9]+)?")
 class Interface:
     """An ENI, the link that it is (None where there is none), whether it is the primary, and its role.
 
-    The role is `node`, `pod`, `node+pod`, or `ignored` for one that is brought up and nothing more.
+    The role is `node`, `pod`, `node+pod`, or `ignored` for one that is brought up and nothing more. `owned`: whether it
+    is of the account that the primary is of.
     """
 
     eni: Eni
     link: Link | None
     primary: bool | Unknown
     role: str
+    owned: bool | Unknown = True
 
     @property
     def is_ours(self) -> bool:
         """Whether anything is made of it: not of another account's, nor of one that may turn out to be one."""
         if self.primary is False:
-            return self.role != "ignored" and not isinstance(self.eni.owner_id, Unknown)
+            return self.role != "ignored" and self.owned is True
         return self.primary is True
 
     @property
@@ -42,13 +45,12 @@ def pair(tree: EniTree, links: Sequence[Link], *, pod_subnet_mode: bool = False)
     """Pair each ENI with its link, in (card, device) order; none where the ENIs are unknown."""
     if isinstance(tree.enis, Unknown):
         return ()
-    owner = next((eni.owner_id for eni in tree.enis if eni.mac == tree.primary_mac), None)
-    paired = (
-        Interface(
-            eni, link_of(eni.mac, links), primary, _role(eni, owner, primary=primary, pod_subnet_mode=pod_subnet_mode)
-        )
-        for eni, primary in ((eni, _is_primary(eni, tree.primary_mac)) for eni in tree.enis)
-    )
+    owner = next((eni.owner_id for eni in tree.enis if eni.mac == tree.primary_mac), _NO_PRIMARY)
+    paired = []
+    for eni in tree.enis:
+        primary, owned = _is_primary(eni, tree.primary_mac), _is_owned(eni, owner)
+        role = _role(eni, primary=primary, owned=owned, pod_subnet_mode=pod_subnet_mode)
+        paired.append(Interface(eni, link_of(eni.mac, links), primary, role, owned))
     return tuple(sorted(paired, key=_order))
 
 
@@ -77,8 +79,19 @@ def missing(interface: Interface) -> str | None:
     """Return what IMDS has not told yet of the interface, or None where nothing is missing."""
     eni = interface.eni
     needed = (interface.primary, device_number(interface), eni.eni_id, eni.network_card)
-    addresses = (eni.ipv4s, eni.ipv6s, eni.ipv4_prefixes, eni.ipv6_prefixes, eni.subnet_ipv4_cidr, eni.owner_id)
-    return next((value.reason for value in (*needed, *addresses) if isinstance(value, Unknown)), None)
+    addresses = (eni.ipv4s, eni.ipv6s, eni.ipv4_prefixes, eni.ipv6_prefixes, eni.subnet_ipv4_cidr)
+    values = (*needed, *addresses, eni.owner_id, interface.owned)
+    return next((value.reason for value in values if isinstance(value, Unknown)), None) or _unlisted(interface)
+
+
+def _unlisted(interface: Interface) -> str | None:
+    """Return what a secondary cannot be without, and IMDS does not list: keys of an ENI appear one after another."""
+    eni = interface.eni
+    if interface.primary is not False or interface.role == "ignored" or not (eni.ipv4s or eni.ipv4_prefixes):
+        return None
+    keys = {"local-ipv4s": eni.ipv4s, "subnet-ipv4-cidr-block": eni.subnet_ipv4_cidr}
+    absent = [key for key, value in keys.items() if value is None]
+    return f"IMDS does not list {', '.join(absent)} of {eni.mac} yet" if absent else None
 
 
 def altnames(interface: Interface) -> frozenset[str]:
@@ -103,13 +116,17 @@ def _is_primary(eni: Eni, primary_mac: str | Unknown) -> bool | Unknown:
     return primary_mac if isinstance(primary_mac, Unknown) else eni.mac == primary_mac
 
 
-def _role(eni: Eni, owner: str | Unknown | None, *, primary: bool | Unknown, pod_subnet_mode: bool) -> str:
+def _is_owned(eni: Eni, owner: str | Unknown | None) -> bool | Unknown:
+    unknown = next((each for each in (owner, eni.owner_id) if isinstance(each, Unknown)), None)
+    return eni.owner_id == owner if unknown is None else unknown
+
+
+def _role(eni: Eni, *, primary: bool | Unknown, owned: bool | Unknown, pod_subnet_mode: bool) -> str:
     if primary is True:
         return "node" if pod_subnet_mode else "node+pod"
     # One for EFA only has no address, and often no link; one of another account is a service's that put it there.
     is_efa_only = (eni.ipv4s, eni.ipv6s) == (None, None)
-    is_foreign = isinstance(owner, str) and isinstance(eni.owner_id, str) and eni.owner_id != owner
-    return "ignored" if is_efa_only or is_foreign else "pod"
+    return "ignored" if is_efa_only or owned is False else "pod"
 
 
 def _order(interface: Interface) -> tuple[bool, int, int, str]:

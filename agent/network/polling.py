@@ -16,8 +16,10 @@ STEADY = 10.0
 DETAILS, FULL = 60.0, 600.0
 NEW_FOR = 120.0
 KICKED, KICKED_FOR = 1.0, 30.0
-# An ENI may send 1024 packets a second to the link-local services, DNS among them; a request takes about four.
+# An ENI may send 1024 packets a second to the link-local services, DNS among them; a request and its answer take two or
+# three. So many at once, as at a start, and in the second that begins with them, leave a quarter of that to others.
 REQUESTS_A_SECOND = 100.0
+AT_ONCE = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,21 @@ class Schedule:
     kicked_until: float = 0.0
     spent_until: float = 0.0
 
-    def due(self, now: float) -> tuple[str, ...]:
-        """Return whose turn it is: who was asked in vain most often comes last, and holds up nobody."""
+    def due(self, now: float, first: object = None) -> tuple[str, ...]:
+        """Return whose turn it is: who was asked in vain most often comes last, and holds up nobody.
+
+        Of those that were asked as often the listing comes first, then `first`.
+        """
         found = [key for key, turn in self.turns.items() if turn.due <= now]
-        return tuple(sorted(found, key=lambda key: (self.turns[key].asked, key)))
+        return tuple(sorted(found, key=lambda key: (self.turns[key].asked, key != LISTING, key != first, key)))
+
+    def held(self, now: float) -> float:
+        """Return for how many seconds nothing is asked for, whoever's turn it is: the budget is spent."""
+        return max(0.0, self.spent_until - AT_ONCE / REQUESTS_A_SECOND - now)
 
     def left(self, now: float) -> float:
         """Return how many seconds there are until the next turn."""
-        return max(0.0, min(turn.due for turn in self.turns.values()) - now)
+        return max(self.held(now), min(turn.due for turn in self.turns.values()) - now)
 
     def put(self, key: str, turn: Turn) -> "Schedule":
         return replace(self, turns={**self.turns, key: turn})
@@ -75,14 +84,9 @@ class Schedule:
         turns = {key: replace(turn, due=now) for key, turn in self.turns.items()}
         return replace(self, turns=turns, kicked_until=now + KICKED_FOR)
 
-    def spent(self, requests: int, *, since: float, now: float) -> "Schedule":
-        """Return the schedule with every later turn put off as long as the budget of packets asks for.
-
-        `since` is when the first of the requests was sent: a slow IMDS has stretched them already.
-        """
-        until = max(self.spent_until, since) + requests / REQUESTS_A_SECOND
-        turns = {key: replace(turn, due=until) if now < turn.due < until else turn for key, turn in self.turns.items()}
-        return replace(self, turns=turns, spent_until=until)
+    def spent(self, requests: int, now: float) -> "Schedule":
+        """Return the schedule after so many requests, which the budget of packets has to bear."""
+        return replace(self, spent_until=max(self.spent_until, now) + requests / REQUESTS_A_SECOND)
 
     def of(self, macs: Collection[str]) -> "Schedule":
         """Return the schedule of these MACs alone."""

@@ -43,6 +43,6 @@ class Publication:
 
 
 def _gist(record: Record, target: Target) -> tuple[object, ...]:
-    said = (record.state, record.reason, record.link_seen, record.complete, record.ready, record.since)
+    said = (record.state, record.reason, record.link_seen, record.complete, record.ready, record.since, target.firm)
     former = (target.withdrawn, target.claim.tables, record.claim.pods, record.lacking)
     return (said, target.interface, target.holding, former)

@@ -17,8 +17,6 @@ from agent.rtnl import Link, Network
 
 # A driver may be bound anew under the same MAC; a link that stays away longer was detached.
 GRACE = 1.0
-# IMDS was seen to list an interface for a minute after it had gone.
-FORGET_AFTER = 600.0
 _NOT_READ = Unknown("IMDS has not said yet which interface is the primary")
 
 
@@ -82,7 +80,7 @@ def links_seen(node: Node, links: Sequence[Link], now: float) -> Node:
     records = {}
     for mac, record in node.records.items():
         seen = _with_link(record, link_of(mac, links), now)
-        if not _is_over(seen, now):
+        if not _is_over(seen):
             records[mac] = seen
     return replace(node, records=records)
 
@@ -100,11 +98,10 @@ def _with_link(record: Record, link: Link | None, now: float) -> Record:
     return replace(record, link_gone=None, link_seen=now if record.link_seen is None else record.link_seen)
 
 
-def _is_over(record: Record, now: float) -> bool:
-    if record.link_seen is None:
-        return record.unlisted is not None
+def _is_over(record: Record) -> bool:
     is_gone = record.state == "gone" and record.claim == NOTHING and record.link_gone is not None
-    return is_gone and (record.unlisted is not None or now - (record.link_gone or now) >= FORGET_AFTER)
+    # IMDS lists one that has gone for a minute longer, and one that was moved to another namespace for ever.
+    return record.unlisted is not None and (record.link_seen is None or is_gone)
 
 
 def targets(node: Node, links: Sequence[Link], now: float, *, pod_subnet_mode: bool) -> tuple[Target, ...]:
@@ -215,9 +212,11 @@ def is_pending(node: Node, mac: str, now: float) -> bool:
     """Whether IMDS may have more to say of an ENI than it did, and is asked again soon."""
     memory = node.records[mac].memory
     memories = [record.memory for record in node.records.values() if not record.has_left]
-    (alone,) = pair(EniTree(node.primary_mac, (settled(memory, memories, now),)), ())
-    is_late = alone.primary is False and not has_address(memory, now)
-    return is_late or missing(alone) is not None or memory.trouble is not None
+    asked = settled(memory, memories, now)
+    primary = [each.eni for each in memories if each.eni.mac == node.primary_mac != mac]
+    found = next(each for each in pair(EniTree(node.primary_mac, (asked, *primary)), ()) if each.eni is asked)
+    is_late = found.primary is False and not has_address(memory, now)
+    return is_late or missing(found) is not None or memory.trouble is not None
 
 
 def gist(node: Node) -> tuple[object, ...]:
@@ -271,8 +270,8 @@ def after_changes(
     records = dict(node.records)
     for target in targets:
         record, eni = records[target.mac], target.interface.eni
-        is_made = target.link is not None and target.interface.role != "ignored"
-        claim = target.claim.joined(target.holding) if is_made else target.claim
+        is_made = target.link is not None and target.interface.is_ours
+        claim = (target.claim.joined(target.holding) if is_made else target.claim).refusing(target.lingering)
         if target.holding.table is not None and eni.network_card is None and not record.memory.cardless:
             record = replace(record, memory=replace(record.memory, cardless=True))
         record = replace(record, claim=claim, lacking=lacking.get(target.mac, frozenset()))
@@ -293,8 +292,8 @@ def with_links(targets: Sequence[Target], links: Sequence[Link]) -> tuple[Target
 
 def settles_in(node: Node, now: float) -> float:
     """Return how long it is until time alone changes something: a loss of a link counts."""
-    if any(_is_over(record, now) for record in node.records.values()):
+    if any(_is_over(record) for record in node.records.values()):
         return 0.0
     gone = [record.link_gone for record in node.records.values() if not record.has_left]
     ends = [since + GRACE for since in gone if since is not None]
-    return min((end - now for end in ends if end > now), default=FORGET_AFTER)
+    return min((end - now for end in ends if end > now), default=float("inf"))

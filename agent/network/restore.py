@@ -96,7 +96,8 @@ def _claim(entry: Mapping[str, Any], eni: Eni) -> Claim:
     claim = Claim().joined(holding)
     to_main = [Rule(pod.version, TO_POD, MAIN_TABLE, dst=pod) for pod in pods]
     from_pods = [] if table in {None, MAIN_TABLE} else [Rule(pod.version, FROM_POD, table, src=pod) for pod in pods]
-    return Claim(claim.rules | {*to_main, *from_pods}, claim.hosts, claim.tables)
+    withdrawn = frozenset(map(ip_network, entry["withdrawnPrefixes"]))
+    return Claim(claim.rules | {*to_main, *from_pods}, claim.hosts, claim.tables).refusing(withdrawn)
 
 
 def _all(kind: Any, values: Any) -> tuple[Any, ...]:

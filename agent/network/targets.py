@@ -8,7 +8,7 @@ from agent.model import Unknown
 from agent.network.interfaces import Interface
 from agent.network.numbers import FROM_POD, PRIORITIES, TO_POD
 from agent.network.wanted import Holding, catchers, last_resort, rules
-from agent.rtnl import KERNEL, MAIN_TABLE, UNSPEC, Host, Link, Network, Route, Rule, State
+from agent.rtnl import KERNEL, MAIN_TABLE, UNREACHABLE, UNSPEC, Host, Link, Network, Route, Rule, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Claim:
         tables = set() if holding.table in {None, MAIN_TABLE} else {holding.table or 0}
         joined = Claim(self.rules.union(rules(holding)), self.hosts.union(holding.hosts), self.tables | tables)
         return self if joined == self else joined
+
+    def refusing(self, lingering: AbstractSet[Network]) -> "Claim":
+        """Return the claim with what may have been made to refuse packets of these ranges."""
+        rules = {refusing(rule) for rule in self.rules if rule.priority == FROM_POD and rule.src in lingering}
+        return self if rules <= self.rules else replace(self, rules=self.rules | rules)
 
     def pruned(self, rules: AbstractSet[Rule], hosts: AbstractSet[Host], tables: AbstractSet[int]) -> "Claim":
         """Return the claim on what is still there."""
@@ -71,7 +76,8 @@ class Target:
     @property
     def certain(self) -> bool:
         """Whether what is not wanted of it may go: nothing goes because of an unknown."""
-        return self.gone or (self.firm and self.link is not None and self.holding.table is not None)
+        known = self.firm and not isinstance(self.interface.owned, Unknown)
+        return self.gone or (known and self.link is not None and self.holding.table is not None)
 
     @property
     def withdrawn(self) -> frozenset[Network]:
@@ -106,16 +112,19 @@ class Target:
         return tuple(rule for rule in self.claim.rules if not {rule.src, rule.dst} & self.ceded)
 
     def lingering_rules(self, taken: Collection[int | None]) -> tuple[Rule, ...]:
-        """Return the rules of the ranges that pods still use; those to a table that is another's by now are left out.
+        """Return the rules of the ranges that pods still use.
 
-        Without its link a range's `from` rule leads to the last resort: a refusal, not a leak by the primary.
+        Without its link a range's `from` rule leads to the last resort: a refusal, not a leak by the primary. Where the
+        table is another's by now, the rule itself refuses.
         """
-        return tuple(
-            rule
-            for rule in self.claim.rules
-            if (rule.priority == TO_POD and rule.dst in self.lingering)
-            or (rule.priority == FROM_POD and rule.src in self.lingering and not (self.gone and rule.table in taken))
-        )
+        to_pods = [rule for rule in self.claim.rules if rule.priority == TO_POD and rule.dst in self.lingering]
+        from_pods = [rule for rule in self.claim.rules if rule.priority == FROM_POD and rule.src in self.lingering]
+        return (*to_pods, *(refusing(rule) if self.gone and rule.table in taken else rule for rule in from_pods))
+
+
+def refusing(rule: Rule) -> Rule:
+    """Return the rule that refuses what this one leads to a table."""
+    return replace(rule, table=0, action=UNREACHABLE)
 
 
 def used(networks: Iterable[Network], main: Sequence[Route], own_links: Collection[int]) -> frozenset[Network]:

@@ -45,7 +45,7 @@ class Imds:
 
 
 def listed(asker: Asker, now: float = 0.0, node: Node | None = None) -> Node:
-    return asker.learn_listing(node or Node(), asker.read_listing(), now, seen_since=now)
+    return asker.learn_listing(node or Node(), asker.read_listing(now), now, seen_since=now)
 
 
 def read(asker: Asker, node: Node, mac: str, now: float) -> Node:
@@ -100,7 +100,8 @@ def test_what_the_kernel_does_not_need_is_read_once_an_eni_is_complete() -> None
 def test_what_is_said_once_is_asked_again_soon_and_then_seldom() -> None:
     imds = Imds()
     asker = asker_of(imds)
-    node = read(asker, listed(asker), SECONDARY_MAC, 0.0)
+    node = read(asker, listed(asker), PRIMARY_MAC, 0.0)
+    node = read(asker, node, SECONDARY_MAC, 0.0)
     assert AGREE_AFTER < asker.schedule.turns[SECONDARY_MAC].due < 2 * AGREE_AFTER
     read(asker, node, SECONDARY_MAC, 1.5)
     assert asker.schedule.turns[SECONDARY_MAC].due == 1.5 + STEADY

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from agent.network.polling import KICKED_FOR, LISTING, Schedule, Turn, steady, waiting
+from agent.network.polling import AT_ONCE, KICKED_FOR, LISTING, REQUESTS_A_SECOND, Schedule, Turn, steady, waiting
 
 
 def times_of(seconds: float) -> list[float]:
@@ -40,12 +40,32 @@ def test_a_kick_makes_all_due_and_polls_often_for_a_while() -> None:
     assert steady(1.0, 8.0, kicked=False).due == 9.0
 
 
-def test_many_requests_put_the_next_ones_off() -> None:
-    schedule = Schedule({LISTING: Turn(0.1), "a": Turn(9.0)}).spent(150, since=0.0, now=0.0)
-    assert (schedule.turns[LISTING].due, schedule.turns["a"].due) == (1.5, 9.0)
-    schedule = schedule.put("b", Turn(0.3)).put(LISTING, Turn(0.4)).spent(50, since=0.2, now=0.3)
-    assert schedule.turns["b"].due == 0.3, "whose turn it is already is not put off"
-    assert schedule.turns[LISTING].due == 2.0, "what was spent before counts too"
+def test_whose_turn_it_is_waits_while_the_budget_is_spent() -> None:
+    schedule = Schedule({LISTING: Turn(0.1), "a": Turn(9.0)}).spent(AT_ONCE, 0.0)
+    assert (schedule.held(0.0), schedule.left(0.0)) == (0.0, 0.1)
+    schedule = schedule.spent(50, 0.0)
+    assert (schedule.held(0.2), schedule.left(0.2)) == (0.3, 0.3)
+    assert schedule.held(0.5) == 0.0
+    assert schedule.spent(10, 60.0).spent_until == 60.1, "what was not spent is not saved up"
+
+
+def test_no_second_has_more_requests_than_the_budget() -> None:
+    """Sixty ENIs at a start, of which each asks for ten keys whenever it is let."""
+    schedule, now, sent = Schedule(), 0.0, list[float]()
+    while now < 5.0:
+        if not schedule.held(now):
+            sent += [now] * 10
+            schedule = schedule.spent(10, now)
+        now += 0.001
+    worst = max(sum(start <= each < start + 1.0 for each in sent) for start in sent)
+    assert AT_ONCE < worst <= AT_ONCE + REQUESTS_A_SECOND + 10
+    assert len(sent) <= AT_ONCE + 5 * REQUESTS_A_SECOND + 10
+
+
+def test_the_primary_is_asked_before_others() -> None:
+    schedule = Schedule({"a": Turn(1.0), "b": Turn(1.0), "c": Turn(1.0, 0.0, 3), LISTING: Turn(1.0)})
+    assert schedule.due(1.0, "b") == (LISTING, "b", "a", "c")
+    assert schedule.due(1.0, "c") == (LISTING, "a", "b", "c"), "not where it is asked in vain"
 
 
 def test_what_is_hurried_is_waited_for_from_now() -> None:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from network.values import PRIMARY_MAC, target
+from network.values import ETH0, PRIMARY, PRIMARY_MAC, target
 
 from agent.model import FileSpec, Unknown
 from agent.network.memory import begin
@@ -39,6 +39,15 @@ def test_what_changes_has_another_generation() -> None:
     renamed = replace(one, interface=replace(one.interface, link=replace(link, name="ens7")))
     assert generation(publication.of(degraded, [renamed], pod_subnet_mode=False).enis) == before + 2
     assert generation(publication.of(degraded, [renamed], pod_subnet_mode=True).enis) == before + 3
+
+
+def test_what_is_sure_at_last_is_offered() -> None:
+    """Nothing else of the ENI changes: that IMDS said twice that there is no prefix is what was waited for."""
+    bare = replace(PRIMARY, ipv4_prefixes=None)
+    publication, unsure = Publication(None, "boot", PATH), target(bare, ETH0, firm=False)
+    node = Node(PRIMARY_MAC, {bare.mac: Record(begin(bare, 0.0), state="ready")})
+    assert isinstance(publication.of(node, [unsure], pod_subnet_mode=False).offered, Unknown)
+    assert isinstance(publication.of(node, [replace(unsure, firm=True)], pod_subnet_mode=False).offered, FileSpec)
 
 
 def test_before_anything_is_known_nothing_is_published() -> None:

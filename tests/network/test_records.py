@@ -4,17 +4,19 @@ import json
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
+import pytest
 from network.values import ETH0, ETH1, PRIMARY, PRIMARY_MAC, SECONDARY, SECONDARY_MAC
 
 from agent.eni import Eni
 from agent.model import FileSpec, Unknown
 from agent.network import records, restore, snapshot
 from agent.network.memory import begin
+from agent.network.numbers import FROM_POD
 from agent.network.offer import is_routable, offer
-from agent.network.records import FORGET_AFTER, GRACE, Node, Record
+from agent.network.records import GRACE, Node, Record, listing
 from agent.network.settings import Settings
 from agent.network.targets import NOTHING, Target, pruned
-from agent.rtnl import Link, Route, State
+from agent.rtnl import UNREACHABLE, Link, Route, Rule, State
 
 UP = replace(ETH1, up=True, mtu=9001)
 LATE = Unknown("late")
@@ -53,6 +55,63 @@ def test_what_is_missing_is_said() -> None:
     assert state(node) == ("ignored", None), "one for EFA only"
 
 
+def test_nothing_is_made_of_an_eni_while_it_may_be_of_another_account() -> None:
+    foreign = replace(SECONDARY, owner_id="999999999999")
+    node, (_, found) = passed(node_of(replace(PRIMARY, owner_id=LATE), foreign), [ETH0, UP], 1.0)
+    assert (found.mac, found.holding.pods, found.certain) == (SECONDARY_MAC, (), False)
+    assert state(node) == ("metadata-pending", "late")
+    assert node.records[SECONDARY_MAC].claim == NOTHING
+    node, (_, found) = passed(node_of(PRIMARY, foreign), [ETH0, UP], 1.0)
+    assert (state(node), found.interface.role, found.holding.pods) == (("ignored", None), "ignored", ())
+
+
+def test_what_was_made_stays_while_the_primarys_account_is_unknown() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    before = node.records[SECONDARY_MAC].claim
+    unread = replace(node.records[PRIMARY_MAC], memory=begin(replace(PRIMARY, owner_id=LATE), 1.0))
+    node, (_, found) = passed(node.with_record(PRIMARY_MAC, unread), [ETH0, UP], 2.0)
+    assert node.records[SECONDARY_MAC].claim == before != NOTHING
+    assert not found.certain
+
+
+@pytest.mark.parametrize(
+    ("late", "named"),
+    [
+        ({"subnet_ipv4_cidr": None}, "subnet-ipv4-cidr-block"),
+        ({"ipv4s": None}, "local-ipv4s"),
+        ({"ipv4s": None, "subnet_ipv4_cidr": None}, "local-ipv4s, subnet-ipv4-cidr-block"),
+    ],
+)
+def test_a_prefix_that_cannot_be_routed_yet_is_not_offered(late: dict[str, None], named: str) -> None:
+    """Its pods' packets would leave by the primary, with a source that is not the primary's."""
+    node, targets = passed(node_of(PRIMARY, replace(SECONDARY, **late)), [ETH0, UP], 1.0)
+    assert state(node) == ("metadata-pending", f"IMDS does not list {named} of {SECONDARY_MAC} yet")
+    assert offered(node, targets) == {"10.0.1.16/28"}
+
+
+def test_an_eni_of_an_ipv6_subnet_needs_no_ipv4() -> None:
+    six = replace(SECONDARY, ipv4s=None, ipv4_prefixes=None, subnet_ipv4_cidr=None)
+    node, _ = passed(node_of(PRIMARY, six), [ETH0, UP], 1.0)
+    assert state(node) == ("ready", None)
+
+
+def test_pods_of_an_eni_that_has_gone_are_refused_where_another_has_its_table() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    made = node.records[SECONDARY_MAC].claim
+    heir = replace(SECONDARY, mac="02:00:00:00:00:0c", ipv4s=(IPv4Address("10.1.0.77"),), ipv4_prefixes=None)
+    heir = replace(heir, ipv6s=None, ipv6_prefixes=None)
+    node = node.with_record(heir.mac, Record(begin(heir, 2.0)))
+    links = [ETH0, replace(UP, index=4, mac=heir.mac)]
+    node, found = passed(node, links, 2.0, in_use=True)
+    used = IPv4Network("10.1.1.16/28")
+    gone = next(replace(each, lingering=frozenset({used})) for each in found if each.mac == SECONDARY_MAC)
+    refusal = Rule(4, FROM_POD, 0, src=used, action=UNREACHABLE)
+    assert refusal in gone.lingering_rules({3})
+    assert all(rule.table != 3 for rule in gone.lingering_rules({3}))
+    claimed = records.after_changes(node, [gone], {}, 2.0, lacking={}).records[SECONDARY_MAC].claim
+    assert claimed.rules == made.rules | {refusal}, "so that it goes with the last of these pods"
+
+
 def test_two_of_one_number_do_not_fight() -> None:
     twin = replace(SECONDARY, mac="02:00:00:00:00:0c", eni_id="eni-0123456789abcdef2")
     node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
@@ -69,9 +128,11 @@ def test_a_link_that_goes_is_waited_for_and_then_detached() -> None:
     assert (state(node)[0], resting.gone) == ("link-missing", False)
     node, (_, gone) = passed(node, [ETH0], 2.0 + GRACE)
     assert (state(node)[0], gone.gone, gone.holding.hosts) == ("gone", True, ())
-    node, _ = passed(node, [ETH0], FORGET_AFTER)
-    assert SECONDARY_MAC in node.records, "IMDS still lists it"
-    node, _ = passed(node, [ETH0], FORGET_AFTER + 3.0)
+    for now in (600.0, 1200.0):
+        node = listing(node, [PRIMARY_MAC, SECONDARY_MAC], now)
+        node, _ = passed(node, [ETH0], now)
+        assert state(node)[0] == "gone", "IMDS still lists it: it may be in another namespace"
+    node, _ = passed(listing(node, [PRIMARY_MAC], 1201.0), [ETH0], 1201.0)
     assert SECONDARY_MAC not in node.records
 
 

@@ -95,7 +95,9 @@ def _rule(family: int, rule: dict[str, Any]) -> str:
     if "fwmark" in rule:
         words += ["fwmark", f"{rule['fwmark']}/{rule.get('fwmask', '0xffffffff')}"]
     words += [word for key in ("iif", "oif") if key in rule for word in (key, rule[key])]
-    return " ".join([*words, "table", rule["table"], "proto", rule["protocol"]])
+    # linux/fib_rules.h, FR_ACT_UNREACHABLE; what looks up a table has no action here.
+    words += ["unreachable"] if rule.get("action") == "7" else ["table", rule["table"]]
+    return " ".join([*words, "proto", rule["protocol"]])
 
 
 def _route(family: int, route: dict[str, Any]) -> str:

@@ -58,6 +58,9 @@ def test_keys_that_come_late_are_waited_for(
     for card in cards.values():
         node.wait_for_reads(key(card, ""), 6)
     node.assert_complete(STEADY)
+    for name in ("device-number", "local-ipv4s", "subnet-ipv4-cidr-block"):
+        assert name.removesuffix("-number") in node.entry(cards[name])["reason"]
+        assert not set(cards[name].delegated4) & node.ranges(), "pods there would leave by the primary"
     node.metadata.heal()
     resident.kick()
     for card in cards.values():

@@ -134,6 +134,24 @@ def test_pods_in_use_are_drained(node: Ground, leaving: Card, pod: Callable[[], 
     node.wait_until_gone(leaving)
 
 
+def test_pods_of_one_that_went_are_refused_where_another_has_its_number(
+    node: Ground, leaving: Card, pod: Callable[[], None]
+) -> None:
+    used, other = leaving.delegated4[0], Card(leaving.number, generation=1, prefixes4=1)
+    expected = {f"4 512: to {used} table 254 proto 2", f"4 1536: from {used} unreachable proto 2"}
+    node.detach(leaving)
+    node.attach(other)
+    node.wait_for(other)
+    node.wait_until(lambda: {rule for rule in kernel.rules(node.name) if used in rule} == expected, "they are refused")
+    node.wait_until(lambda: node.entry(leaving).get("state") == "draining", "it drains")
+    node.assert_complete(other)
+    pod()
+    node.wait_until(lambda: not of_addresses(node, leaving), "nothing of the one before is left")
+    node.assert_complete(other)
+    node.detach(other)
+    node.wait_until_gone(other)
+
+
 def test_a_prefix_of_one_that_went_may_be_anothers(
     node: Ground, resident: Daemon, leaving: Card, card: Card, pod: Callable[[], None]
 ) -> None:

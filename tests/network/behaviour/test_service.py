@@ -8,6 +8,8 @@ from network.behaviour import kernel
 from network.behaviour.card import Card
 from network.behaviour.ground import Ground, ground, key, running
 
+from world.metadata import Fault
+
 pytestmark = pytest.mark.netns
 
 PRIMARY, SERVICE = Card(0, prefixes4=1, ipv6=False), Card(1, prefixes4=1, ipv6=False)
@@ -47,6 +49,20 @@ def test_it_is_left_to_its_owner(node: Ground) -> None:
             node.wait_for_reads(SERVICE.folder, 2)
             assert seen(node) == before
     assert node.status()["state"] == "ok"
+
+
+def test_it_is_left_to_its_owner_while_it_may_be_the_nodes_own(node: Ground) -> None:
+    before = seen(node)
+    node.metadata.fault(key(PRIMARY, "owner-id"), Fault(status=503))
+    with running(node):
+        node.wait_until(lambda: "owner-id" in (node.entry(SERVICE).get("reason") or ""), "it says what it waits for")
+        node.wait_for_reads(SERVICE.folder, 6)
+        assert (node.entry(SERVICE)["state"], seen(node)) == ("metadata-pending", before)
+        assert not set(SERVICE.delegated4) & node.ranges()
+        node.metadata.heal()
+        node.wait_until(lambda: node.entry(SERVICE).get("state") == "ignored", "it is ignored")
+        node.wait_for(PRIMARY)
+        assert seen(node) == before
 
 
 def test_what_it_leaves_behind_is_its_owners(node: Ground) -> None:
