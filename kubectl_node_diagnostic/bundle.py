@@ -8,7 +8,7 @@ memory before anybody could look at it.
 import gzip
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Protocol
@@ -17,6 +17,8 @@ from agent.errors import FailedError
 
 _BLOCK = tarfile.BLOCKSIZE
 _REGULAR = {tarfile.REGTYPE, tarfile.AREGTYPE}
+# What says more of the entry behind it: pax, or GNU's long names, which the agent writes.
+_PAX, _LONG_NAME, _LONG_LINK = tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
 _MOST_HEADER = 64 << 10
 _MOST_ENTRIES = 200_000
 # Eight times the agent's own limit of a bundle; what is read is never kept, so a bomb costs time only.
@@ -73,6 +75,7 @@ def entries(file: IO[bytes]) -> Iterator[Entry]:
     with gzip.GzipFile(fileobj=file, mode="rb") as plain:
         reader = _Counted(plain)
         pax: dict[str, str] = {}
+        long: str | None = None
         for _ in range(_MOST_ENTRIES):
             header = _header(reader)
             if header is None:
@@ -80,15 +83,13 @@ def entries(file: IO[bytes]) -> Iterator[Entry]:
                 return
             reader.expect(header.size)
             content = Content(reader, header.size)
-            if header.type == tarfile.XHDTYPE:
-                pax = _records(content.take(_MOST_HEADER))
-                content.skip()
+            if header.type in {_PAX, _LONG_NAME, _LONG_LINK}:
+                said = _said(content)
+                pax = _records(said) if header.type == _PAX else pax
+                long = _text(said.partition(b"\0")[0]) if header.type == _LONG_NAME else long
                 continue
-            path = pax.get("path", header.name)
-            # What claims another size than its header has would hide entries from one of two readers.
-            odd = "its size is said twice" if "size" in pax else _oddity(header, path)
-            pax = {}
-            yield Entry(path, header.size, odd, content)
+            yield _entry(header, content, pax, long)
+            pax, long = {}, None
             content.skip()
         raise FailedError(f"the bundle has more than {_MOST_ENTRIES} entries", hint=_HINT)
 
@@ -139,10 +140,25 @@ def _header(reader: _Counted) -> tarfile.TarInfo | None:
     return header
 
 
-def _records(content: bytes | None) -> dict[str, str]:
-    """Parse a pax header: records of `LENGTH KEY=VALUE` and a line end."""
-    if content is None:
+def _said(content: Content) -> bytes:
+    """Return what is said of the next entry."""
+    found = content.take(_MOST_HEADER)
+    if found is None:
         raise FailedError(f"the bundle has a header of more than {_MOST_HEADER >> 10} KiB", hint=_HINT)
+    content.skip()
+    return found
+
+
+def _entry(header: tarfile.TarInfo, content: Content, pax: Mapping[str, str], long: str | None) -> Entry:
+    path = pax.get("path", header.name if long is None else long)
+    # What is said in two ways, and means something else to another reader, would hide entries from one of the two.
+    twice = {"size": "size" in pax, "path": "path" in pax and long is not None}
+    odd = next((f"its {what} is said twice" for what, is_twice in twice.items() if is_twice), "")
+    return Entry(path, header.size, odd or _oddity(header, path), content)
+
+
+def _records(content: bytes) -> dict[str, str]:
+    """Parse a pax header: records of `LENGTH KEY=VALUE` and a line end."""
     found = {}
     while content:
         digits, _, _ = content.partition(b" ")
@@ -152,9 +168,13 @@ def _records(content: bytes | None) -> dict[str, str]:
         # A length of nought would be read for ever.
         if not equals or not record.endswith(b"\n") or length > len(content):
             raise FailedError("the bundle has a broken extended header", hint=_HINT)
-        found[key.decode(errors="replace")] = value.decode(errors="surrogateescape")
+        found[key.decode(errors="replace")] = _text(value)
         content = content[length:]
     return found
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")
 
 
 def _oddity(header: tarfile.TarInfo, path: str) -> str:

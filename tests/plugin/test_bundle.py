@@ -20,12 +20,47 @@ def read(file: io.BytesIO) -> list[tuple[str, bytes, str]]:
     return [(entry.path, b"".join(entry.content.chunks()), entry.odd) for entry in bundle.entries(file)]
 
 
-@given(st.lists(st.tuples(NAMES, st.binary(max_size=2000)), max_size=5))
-def test_every_entry_of_a_good_bundle_comes_in_its_order(files: list[tuple[str, bytes]]) -> None:
-    found = read(pack(*(regular(name, content) for name, content in files)))
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+@given(files=st.lists(st.tuples(NAMES, st.binary(max_size=2000)), max_size=5))
+def test_every_entry_of_a_good_bundle_comes_in_its_order(form: int, files: list[tuple[str, bytes]]) -> None:
+    found = read(pack(*(regular(name, content) for name, content in files), form=form))
     assert [(path, content) for path, content, _ in found] == [
         (tarfile.TarInfo(name).get_info()["name"], content) for name, content in files
     ]
+
+
+def long_name(content: bytes, kind: bytes = tarfile.GNUTYPE_LONGNAME) -> tuple[tarfile.TarInfo, bytes]:
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = kind, len(content)
+    return entry, content
+
+
+def test_a_long_name_is_the_next_entrys_alone_and_no_better_than_a_short_one() -> None:
+    found = read(pack(long_name(b"pods/a\0rest"), regular("x", b"1"), regular("b", b"2")))
+    assert found == [("pods/a", b"1", ""), ("b", b"2", "")]
+    for name in (b"/etc/passwd\0", b"a/../../b\0", b"\0", b""):
+        ((_, _, odd),) = read(pack(long_name(name), regular("x", b"1")))
+        assert odd == "its path leads out of the bundle"
+    ((_, _, odd),) = read(pack(long_name(b"link\0"), special("x", tarfile.SYMTYPE, "y")))
+    assert odd == "it is no regular file"
+
+
+def test_where_a_link_with_a_long_name_leads_is_not_looked_at() -> None:
+    target = long_name(b"t" * 200 + b"\0", tarfile.GNUTYPE_LONGLINK)
+    assert read(pack(target, special("x", tarfile.SYMTYPE, "y"))) == [("x", b"", "it is no regular file")]
+
+
+def test_a_second_path_is_marked() -> None:
+    entry, content = regular("a", b"x")
+    entry.pax_headers = {"path": "b"}
+    (found,) = read(pack(long_name(b"c\0"), (entry, content)))
+    assert found == ("b", b"x", "its path is said twice")
+
+
+def test_a_long_name_of_any_size_is_not_taken_into_memory() -> None:
+    for kind in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK):
+        with pytest.raises(FailedError, match="more than 64 KiB"):
+            read(pack(long_name(b"x" * 100_000, kind), regular("a", b"x")))
 
 
 def test_entries_may_be_left_unread() -> None:
