@@ -24,6 +24,8 @@ class Observer(Protocol):
 
     def look(self) -> bool: ...
 
+    def ask_anew(self) -> None: ...
+
 
 class Api(Protocol):
     """The writes to the API server."""

@@ -16,7 +16,7 @@ from agent.diagnostics.means import Means
 from agent.diagnostics.packet_plan import KIND, Identity
 from agent.diagnostics.pulse import Pulse, StoppedError, now_text
 from agent.diagnostics.report import Ending
-from agent.diagnostics.writer import SupersededError, Writer
+from agent.diagnostics.writer import Writer
 from agent.errors import AgentError, SettingsError, TemporaryError
 from agent.loop import Backoff
 from agent.packet_capture import Ended, PacketRequest, PacketResult, Sent
@@ -204,8 +204,6 @@ class Packets:
         """Write to the API server once, and say whether that worked; else it is tried again some steps later."""
         try:
             write()
-        except SupersededError:
-            return False  # the watch will say so, and then the capture is dropped
         except TemporaryError as error:
             self._log.warning("the status will be written again", cause=str(error))
             job.not_before = self._pulse.clock() + _BACKOFF.delay(job.failures)

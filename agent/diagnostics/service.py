@@ -16,7 +16,7 @@ from agent.diagnostics.means import Means
 from agent.diagnostics.packets import Packets
 from agent.diagnostics.pulse import Pulse, StoppedError, now, now_text
 from agent.diagnostics.report import Ending, Reason, cause
-from agent.diagnostics.writer import SupersededError, Writer, patiently
+from agent.diagnostics.writer import Writer, patiently
 from agent.errors import AgentError, FailedError, SettingsError
 
 _IDLE_SECONDS = 30.0
@@ -27,6 +27,10 @@ _ALIVE_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 6.0
 # The collector ends by itself at its deadline; this is for writing down what it has.
 _COLLECTOR_GRACE = 180.0
+
+
+class SupersededError(Exception):
+    """The object was deleted, made anew or edited: nobody waits for this capture any more."""
 
 
 class Service:
@@ -69,7 +73,7 @@ class Service:
             return False
         self._sweep(keep=step.capture.capture_id)
         self._answer(diagnostic, step.capture, fresh=isinstance(step, Begin))
-        # A write that the server refused as too late comes before the news of why: wait for them.
+        # What was superseded has a successor, or is to be swept.
         return not self._is_wanted(step.capture)
 
     def _answer(self, diagnostic: NodeDiagnostic, run: Capture, *, fresh: bool) -> None:

@@ -19,10 +19,6 @@ _NOT_FOUND = 404
 _CONFLICT = 409
 
 
-class SupersededError(Exception):
-    """The object was deleted, made anew or edited: nobody waits for this capture any more."""
-
-
 class Writer:
     """Writes what has changed, and nothing else."""
 
@@ -62,8 +58,9 @@ class Writer:
         try:
             self._observer.current = self._api.patch(path, report.patch(base, entries, now=now_text()))
         except FailedError as error:
+            # Gone, made anew, or only written by somebody at the same moment: the watch may be too late to tell.
             if getattr(error, "status", 0) in {_NOT_FOUND, _CONFLICT}:
-                raise SupersededError from error
+                self._observer.ask_anew()
             # Missing RBAC, for one, is mended in the cluster while we wait.
             raise TemporaryError(error.message, hint=error.hint) from error
         self._written = (base.uid, {**written, str(entry["type"]): entry})

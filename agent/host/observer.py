@@ -51,6 +51,11 @@ class Observer:
             self._watch.close()
             self._watch = None
 
+    def ask_anew(self) -> None:
+        """Have the next look ask for the object itself: a write was refused, and a dead watch would not say why."""
+        self.close()
+        self._version = ""
+
     def wait(self, seconds: float, tick: Tick) -> None:
         """Wait until something was heard of the object, for at most `seconds`; `tick` runs at least once a second."""
         deadline = time.monotonic() + seconds
@@ -75,7 +80,7 @@ class Observer:
     def _begin(self) -> bool:
         if time.monotonic() < self._attempts.not_before:
             return False
-        heard = not self._version
+        known = (self.synced, self.current)
         if not self._version:
             self._list()
         parameters = {
@@ -88,7 +93,7 @@ class Observer:
         self._heard = time.monotonic()
         self._attempts = _Attempts()
         self.trouble = None
-        return heard
+        return (self.synced, self.current) != known
 
     def _list(self) -> None:
         # A list of one: only a collection's version tells a watch where to begin while the object is absent.
@@ -117,8 +122,7 @@ class Observer:
     def _take(self, kind: str, body: Object) -> bool:
         if kind == "ERROR":
             # 410 Gone: what happened since our version is forgotten, so list again; any other error likewise.
-            self.close()
-            self._version = ""
+            self.ask_anew()
             return False
         self._version = str(body["metadata"]["resourceVersion"])
         if kind == "BOOKMARK":

@@ -98,6 +98,7 @@ class World:
         self.script: list[Callable[[], None]] = []
         self.patches: list[dict[str, Any]] = []
         self.refusals: list[AgentError] = []
+        self.asked_anew = 0
         self.events: list[str] = []
         self.collections: list[str] = []
         self.collects: Callable[[str], None] = self.collect
@@ -139,6 +140,9 @@ class World:
 
     def look(self) -> bool:
         return False
+
+    def ask_anew(self) -> None:
+        self.asked_anew += 1
 
     def patch(self, _path: str, body: dict[str, Any]) -> dict[str, Any]:
         if self.refusals:

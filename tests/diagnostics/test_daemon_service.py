@@ -183,6 +183,44 @@ def test_an_object_that_went_away_gets_no_result(tmp_path: Path, status: int) ->
     assert (world.patches, world.collections, world.spool.captures()) == ([], [], [])
 
 
+class Deaf(World):
+    """A world whose watch tells nothing any more: only who asks for the object sees that it is gone."""
+
+    def ask_anew(self) -> None:
+        super().ask_anew()
+        self.current = None
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_an_object_that_went_away_unheard_is_asked_for(tmp_path: Path, status: int) -> None:
+    world = Deaf(tmp_path, an_object())
+    world.refusals = [ApiError("gone", status)] * 9
+    world.script = [lambda: None]
+    world.run()
+    assert (world.asked_anew, len(world.refusals)) == (1, 8)
+    assert (world.patches, world.collections, world.spool.captures()) == ([], [], [])
+
+
+class Contested(World):
+    """A world where somebody else writes the object as the first capture is to be said to have ended."""
+
+    status = 0
+
+    def put(self, target: Destination, capture_id: str, tick: Tick) -> Verdict:
+        self.refusals = [ApiError("the object has been modified", self.status)] * (3 if self.puts == 0 else 0)
+        self.script = [lambda: None] * 3
+        return super().put(target, capture_id, tick)
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_conflict_about_an_object_that_is_still_there_costs_no_capture(tmp_path: Path, status: int) -> None:
+    world = Contested(tmp_path, an_object())
+    world.status = status
+    world.run()
+    assert (world.collections, world.puts, world.asked_anew) == ([NEW], 1, 3)
+    assert world.ending()[0] == "Success"
+
+
 def test_a_status_is_written_however_often_it_is_refused(tmp_path: Path) -> None:
     world = World(tmp_path, an_object())
     world.refusals = [TemporaryError("503"), ApiError("no RBAC yet", 403)]

@@ -196,6 +196,21 @@ def test_a_forgotten_version_is_listed_anew(tmp_path: Path) -> None:
     assert "resourceVersion=20" in server.heads[3]
 
 
+def test_asked_anew_it_lists_although_the_watch_is_open_and_tells_only_what_is_new(tmp_path: Path) -> None:
+    with serving(tmp_path, say(listing(7, node(5)), WATCH, listing(8, node(5)), WATCH, listing(9), WATCH)) as server:
+        observer = watching(server)
+        assert observer.look()
+        observer.ask_anew()
+        # Nothing new must not end a wait: whoever was refused would ask again at once, for ever.
+        assert not observer.look()
+        assert observer.current == node(5)
+        observer.ask_anew()
+        assert observer.look()
+        assert observer.current is None
+        observer.close()
+    assert ["watch=1" in head for head in server.heads] == [False, True] * 3
+
+
 def test_an_event_in_pieces_is_taken_when_it_is_whole(tmp_path: Path) -> None:
     whole = event("MODIFIED", node(8, spec=1))
 
