@@ -168,16 +168,34 @@ class Nvme:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """What the peer collects and we must not, with the reason."""
+    """What is not collected, with the reason: what the peer collects and we must not, or cannot on this node."""
 
     reason: str
+    status: Status = Status.ABSENT
 
     def __str__(self) -> str:
         return "never collected"
 
 
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """What one build of a program prints, where a node may have several and only one fits it.
+
+    `choose` is given those of the paths that are there, in their order, and where `link` leads, empty if nowhere.
+    """
+
+    what: str
+    paths: tuple[str, ...]
+    link: str
+    choose: Callable[[Sequence[str], str], Commands | PerItem | Withheld]
+    timeout: float = 60.0
+
+    def __str__(self) -> str:
+        return self.what
+
+
 Source: TypeAlias = (
-    Commands | PerItem | File | Tree | Matching | Digest | Metadata | Loopback | Authorities | Nvme | Withheld
+    Commands | PerItem | File | Tree | Matching | Digest | Metadata | Loopback | Authorities | Nvme | Withheld | Builds
 )
 
 

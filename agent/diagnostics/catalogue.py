@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from agent.diagnostics import digests, ebs, items
+from agent.diagnostics import digests, ebpf, ebs, items
 from agent.outputs import (
     Authorities,
     Commands,
@@ -33,8 +32,6 @@ _UNITS = (
 )
 _IPAMD = ("enis", "pods", "networkutils-env-settings", "ipamd-env-settings", "eni-configs")
 _TABLES = ("mangle", "filter", "nat")
-# The network policy agent's tool, by family; the CNI leaves it in a folder that no PATH has.
-_NA_CLIS = ("/opt/cni/bin/aws-eks-na-cli", "/opt/cni/bin/aws-eks-na-cli-v6")
 _CONTAINERD = ("images", "containers", "tasks", "plugins")
 # Another process' file, which needs root: the collector's own mounts would be shown as its sandbox has them.
 _MOUNTINFO = File(("/proc/1/mountinfo", "/proc/self/mountinfo"))
@@ -171,16 +168,8 @@ OUTPUTS: tuple[Output, ...] = (
     _NETWORKING.each(
         "networking/CheckMacAddressPolicy.log", "networkctl --json=short", items.nothing, "networkctl, where it fails"
     ),
-    _NETWORKING.run("networking/ebpf-data.txt", *(f"{tool} ebpf loaded-ebpfdata" for tool in _NA_CLIS)),
-    *(
-        _NETWORKING.each(
-            "networking/ebpf-maps-data.txt",
-            f"{tool} ebpf loaded-ebpfdata",
-            partial(items.ebpf_maps, tool),
-            f"{tool} ebpf dump-maps {{each}}",
-        )
-        for tool in _NA_CLIS
-    ),
+    _NETWORKING.take("networking/ebpf-data.txt", ebpf.loaded()),
+    _NETWORKING.take("networking/ebpf-maps-data.txt", ebpf.maps()),
     _NETWORKING.file("networking/proxy.env", "/etc/network/proxy.env"),
     _RUNTIME.take("containerd/containerd.*.stacks.log", Matching("/tmp/containerd.*.stacks.log")),  # noqa: S108 - there
     _RUNTIME.run("containerd/containerd-config.txt", "containerd config dump"),

@@ -47,13 +47,6 @@ def cni_container(containers: str) -> list[Step]:
     return []
 
 
-def ebpf_maps(tool: str, loaded: str) -> list[Step]:
-    """Return a dump for each map that the network policy agent's tool lists as `Map ID: 12`."""
-    numbers = [line.rpartition(":")[2].strip() for line in loaded.splitlines() if "map id" in line.lower()]
-    unique = dict.fromkeys(number for number in numbers if number.isdigit())
-    return [Step((tool, "ebpf", "dump-maps", number), title=f"Map ID {number}") for number in unique]
-
-
 def mounts(mountinfo: str) -> list[Step]:
     """Return df below the mounts as mount(8) prints them."""
     lines = [f"{device} on {place} type {kind} ({options})" for device, place, kind, options, _ in _mounts(mountinfo)]

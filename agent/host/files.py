@@ -192,7 +192,20 @@ def _text_behind(path: Path) -> str | None:
 def executables(folder: Path) -> frozenset[str]:
     """Return the names of the programs in a folder, which need not be there."""
     found = folder.iterdir() if folder.is_dir() else ()
-    return frozenset(path.name for path in found if path.is_file() and os.access(path, os.X_OK))
+    return frozenset(path.name for path in found if is_executable(path))
+
+
+def is_executable(path: Path) -> bool:
+    """Return whether there is a program."""
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def target(link: Path) -> str:
+    """Return where a symbolic link leads, as it says itself; nothing where there is none."""
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from agent.host.relay import Patience
 from agent.model import Unknown
 from agent.outputs import (
     Authorities,
+    Builds,
     Commands,
     Digest,
     Event,
@@ -28,6 +30,7 @@ from agent.outputs import (
     Outcome,
     Output,
     PerItem,
+    Source,
     Status,
     Tree,
     Withheld,
@@ -85,10 +88,17 @@ class Gatherer:
                 trees.take_tree(job, source)
             case Matching() as source:
                 trees.take_matching(job, source)
-            case Withheld(reason):
-                job.explain(Status.ABSENT, reason)
+            case Withheld(reason, status):
+                job.explain(status, reason)
+            case Builds() as source:
+                self._work(replace(output, source=_chosen(job, source)), bounds, job.left(), sender)
             case source:
                 _write(job, source, self._metadata)
+
+
+def _chosen(job: Job, source: Builds) -> Source:
+    there = [path for path in source.paths if files.is_executable(job.below(path))]
+    return source.choose(there, files.target(job.below(source.link)))
 
 
 def _write(job: Job, source: Digest | Metadata | Loopback | Authorities | Nvme, metadata: ReadMetadata) -> None:

@@ -65,11 +65,6 @@ def test_the_first_container_of_the_cni_is_described() -> None:
     assert items.cni_container("CONTAINER IMAGE RUNTIME\n") == []
 
 
-def test_each_map_of_the_network_policy_agent_is_dumped_once() -> None:
-    loaded = "PinPath: /sys/fs/bpf/x\nMap Name: ingress_map\nMap ID: 12\nMap ID: 13\nMap ID: 12\nMap ID: none\n"
-    assert argvs(items.ebpf_maps("tool", loaded)) == [("tool", "ebpf", "dump-maps", number) for number in ("12", "13")]
-
-
 def test_mounts_are_printed_as_mount_does_with_df_below() -> None:
     (step,) = items.mounts(MOUNTINFO)
     assert step.argv == ("df", "--human-readable")

@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from agent.errors import TemporaryError
 from agent.host.gather import Gatherer
 from agent.outputs import (
     Authorities,
+    Builds,
     Commands,
     Digest,
     Event,
@@ -417,6 +418,38 @@ def test_a_device_that_is_no_nvme_controller(root: Path) -> None:
     assert (outcome.status, content) == (Status.OK, b"1 nvme0: Inappropriate ioctl for device")
     (root / "dev/nvme0").unlink()
     assert one(root, Nvme(str))[0].status is Status.ABSENT
+
+
+def tool(path: Path) -> Path:
+    """Leave a program that prints its own name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\nbasename $0\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_of_several_builds_the_one_that_fits_is_run(tmp_path: Path) -> None:
+    paths, link = [tmp_path / "usr/tool", tmp_path / "usr/tool-v6", tmp_path / "usr/no-program"], tmp_path / "run/tool"
+
+    def choose(there: Sequence[str], target: str) -> Commands | Withheld:
+        return Commands(((target,),)) if target in there else Withheld(" ".join(there), Status.SKIPPED)
+
+    def outcome() -> tuple[Outcome, bytes]:
+        source = Builds("tool", tuple(map(str, paths)), str(link), choose)
+        gatherer = Gatherer(tmp_path, metadata=metadata)
+        (found,) = contents(gatherer.gather(Output("Base", "out", source), limit=1 << 20, seconds=10)).values()
+        return found
+
+    assert (outcome()[0].status, outcome()[0].error) == (Status.SKIPPED, "")
+    for path in paths:
+        tool(path)
+    paths[2].chmod(0o644)
+    assert outcome()[0].error == f"{paths[0]} {paths[1]}"
+    link.parent.mkdir()
+    link.symlink_to(paths[1])
+    found, content = outcome()
+    # The row says what was run.
+    assert (found.status, found.source, content) == (Status.OK, str(paths[1]), b"tool-v6\n")
 
 
 def test_what_is_withheld_says_why(root: Path) -> None:
