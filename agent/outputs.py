@@ -40,12 +40,16 @@ class Trailer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Commands run one after another into one file; an exit status that is not in `accepts` is a failure."""
+    """Commands run one after another into one file; an exit status that is not in `accepts` is a failure.
+
+    `late` runs where one of them took too long: it prints the end of what they had not come to.
+    """
 
     argvs: tuple[tuple[str, ...], ...]
     timeout: float = 60.0
     accepts: frozenset[int] = frozenset({0})
     trailer: Callable[[], Trailer] | None = None
+    late: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "; ".join(shlex.join(argv) for argv in self.argvs)

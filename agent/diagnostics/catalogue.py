@@ -37,7 +37,11 @@ _CONTAINERD = ("images", "containers", "tasks", "plugins")
 _MOUNTINFO = File(("/proc/1/mountinfo", "/proc/self/mountinfo"))
 _LOGDOG = "logdog's archive in the archive, whose secrets could not be cut: this bundle has what is in it"
 _TREE_SECONDS = 900.0
-_JOURNAL_SECONDS = 180.0
+# journalctl begins with the oldest lines. Where it takes too long (our reads are the node's last), the newest are
+# printed in the time that is kept for them: some 10 MB.
+_JOURNAL_SECONDS = 150.0
+_NEWEST_SECONDS = 30.0
+_NEWEST_LINES = "--lines=50000"
 # Lines of a whole journal: some 100 MB.
 _JOURNAL_LINES = "--lines=500000"
 
@@ -60,8 +64,10 @@ class _Category:
     def journal(self, path: str, *arguments: str, accepts: Iterable[int] = (0,)) -> Output:
         """Take what journalctl prints; the newest lines stay."""
         argv = ("journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", *arguments)
-        source = Commands((argv,), timeout=_JOURNAL_SECONDS, accepts=frozenset(accepts))
-        return Output(self.name, path, source, Keep.TAIL, seconds=_JOURNAL_SECONDS)
+        # Before systemd 254 a number of lines is counted from --since on.
+        late = (*(word for word in argv if not word.startswith("--since=")), _NEWEST_LINES)
+        source = Commands((argv,), timeout=_JOURNAL_SECONDS, accepts=frozenset(accepts), late=late)
+        return Output(self.name, path, source, Keep.TAIL, seconds=_JOURNAL_SECONDS + _NEWEST_SECONDS)
 
     def each(self, path: str, listing: str | File, plan: Callable[[str], Sequence[Step]], what: str) -> Output:
         """Take what commands print for each of what is listed; not every item has what they ask for."""

@@ -11,6 +11,7 @@ from agent.outputs import Commands, File, Keep, PerItem, Status, Step
 
 # What lists the items of an output, such as the mounts of a node with hundreds of pods.
 _LISTING_LIMIT = 4 << 20
+_SEAM = b"\n--- the time was over: above is what had come by then, below is the end ---\n"
 
 
 @dataclass(slots=True)
@@ -22,6 +23,10 @@ class _Batch:
     accepts: frozenset[int]
     ran: list[commands.Finished] = field(default_factory=list)
     not_run: int = 0
+
+    @property
+    def timed_out(self) -> bool:
+        return any(one.timed_out for one in self.ran)
 
     def run(self, argv: Sequence[str], sink: Callable[[bytes], bool]) -> None:
         seconds = min(self.timeout, self.job.left())
@@ -63,6 +68,9 @@ def run(job: Job, source: Commands) -> None:
 
     for argv in source.argvs:
         batch.run(argv, sink)
+    if source.late and batch.timed_out:
+        flow.write(_SEAM)
+        batch.run(source.late, sink)
     if trailer and batch.ran and not batch.ran[-1].missing:
         flow.write(trailer.text())
     batch.finish(flow)

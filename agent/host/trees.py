@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from gzip import BadGzipFile
 from pathlib import Path
@@ -22,6 +22,11 @@ _MOST_FILES = 20_000
 _LEAD = 64 << 10
 # Rotated logs are unpacked: secrets cannot be cut out of compressed text.
 _PACKED = ".gz"
+# Deflate packs no more than this into a byte (zlib's technical details); what unpacks to this many times the limit is
+# no log, and is not read to its end to keep that.
+_MOST_PACKED, _MOST_UNPACKED = 1032, 4
+# How many bytes are counted between two signs of life.
+_ALIVE_BYTES = 256 << 20
 # The bits of a block may be broken, its end may be missing, or it was never one. (isal's stub has an instance there.)
 _ROTTEN = (EOFError, BadGzipFile, cast("type[Exception]", igzip_lib.IsalError))
 _KEY_BEGINS, _KEY_ENDS = b"-----BEGIN ", b"-----END "
@@ -111,43 +116,48 @@ def _take(job: Job, found: _Found) -> bool:
     if file is None:
         return False
     with file:
-        fill = _unpack if found.place.name.endswith(_PACKED) else _copy
-        _pour(job, file, (found.path, source), fill)
+        state = os.fstat(file.fileno())
+        flow = job.flow(found.path, source, modified=state.st_mtime, keep=Keep.HEAD)
+        if found.place.name.endswith(_PACKED):
+            with igzip.IGzipFile(fileobj=file, mode="rb") as unpacked:
+                _pour(job, unpacked, _unpacked_size(job, unpacked, state.st_size), flow)
+        else:
+            _pour(job, file, state.st_size, flow)
     return True
 
 
-def _pour(job: Job, file: BinaryIO, names: tuple[str, str], fill: Callable[[BinaryIO, Flow, int], None]) -> None:
-    state = os.fstat(file.fileno())
-    tail = job.bounds.keep is Keep.TAIL and state.st_size > job.bounds.limit and fill is _copy
-    if tail:
-        _seek_tail(file, state.st_size, job.bounds.limit)
-    flow = job.flow(*names, modified=state.st_mtime, keep=Keep.HEAD)
+def _pour(job: Job, file: BinaryIO, size: int, flow: Flow) -> None:
+    tail = job.bounds.keep is Keep.TAIL and size > job.bounds.limit
     try:
-        fill(file, flow, state.st_size)
+        if tail:
+            flow.write(_begin_tail(file, size, job.bounds.limit))
+        _copy(file, flow, size)
     except _ROTTEN as error:
         flow.finish(Ending(Status.FAILED, error=f"not a whole gzip file: {error}"))
     except OSError as error:
         flow.finish(Ending(Status.FAILED, error=error.strerror or str(error)))
     else:
-        cut = Ending(Status.TRUNCATED, error=f"cut to the last {job.bounds.limit} of {state.st_size} bytes")
+        cut = Ending(Status.TRUNCATED, error=f"cut to the last {job.bounds.limit} of {size} bytes")
         flow.finish(cut if tail else USUAL)
 
 
-def _seek_tail(file: BinaryIO, size: int, limit: int) -> None:
-    """Go to the first whole line of the last bytes, or behind a private key that they would begin within."""
+def _begin_tail(file: BinaryIO, size: int, limit: int) -> bytes:
+    """Read on from the first whole line of the last bytes, or from behind a private key that they would begin within.
+
+    Never back: a packed file would be unpacked once more.
+    """
     # Some room is left for what grows where secrets are cut.
     place = size - limit + limit // 64
     file.seek(max(0, place - _LEAD))
-    before, after = file.read(min(_LEAD, place)), file.read(_LEAD)
+    before, after = file.read(min(_LEAD, place)), file.read(min(_LEAD, size - place))
     key = before.rfind(_KEY_BEGINS)
     within = key >= 0 and before.find(_KEY_ENDS, key) < 0
-    line = after.find(b"\n", max(0, after.find(_KEY_ENDS)) if within else 0) + 1
-    file.seek(place + line)
+    return after[after.find(b"\n", max(0, after.find(_KEY_ENDS)) if within else 0) + 1 :]
 
 
 def _copy(file: BinaryIO, flow: Flow, size: int) -> None:
     """Copy what the file held when it was opened; what is appended meanwhile stays out."""
-    # Files of /proc and /sys claim a size of 0: they are read until they end.
+    # Files of /proc and /sys claim a size of 0, and none is known of most packed ones: they are read until they end.
     left = size - file.tell() if size else 1 << 62
     while left > 0 and (chunk := file.read(min(_CHUNK, left))):
         left -= len(chunk)
@@ -155,7 +165,19 @@ def _copy(file: BinaryIO, flow: Flow, size: int) -> None:
             return
 
 
-def _unpack(file: BinaryIO, flow: Flow, _size: int) -> None:
-    with igzip.IGzipFile(fileobj=file, mode="rb") as unpacked:
-        while (chunk := unpacked.read(_CHUNK)) and flow.write(chunk):
-            pass
+def _unpacked_size(job: Job, unpacked: BinaryIO, packed: int) -> int:
+    """Return how long a packed file is, which only unpacking tells; 0 where that need not or cannot be known."""
+    limit, size, quiet = job.bounds.limit, 0, 0
+    if job.bounds.keep is Keep.HEAD or packed * _MOST_PACKED <= limit:
+        return 0
+    try:
+        while size <= limit * _MOST_UNPACKED and (chunk := unpacked.read(_CHUNK)):
+            size, quiet = size + len(chunk), quiet + len(chunk)
+            if quiet >= _ALIVE_BYTES:
+                job.sender.alive()
+                quiet = 0
+    except (*_ROTTEN, OSError):
+        size = 0  # what comes before it breaks is taken from its beginning
+    unpacked.seek(0)
+    job.sender.alive()
+    return size if limit < size <= limit * _MOST_UNPACKED else 0

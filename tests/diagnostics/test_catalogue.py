@@ -78,6 +78,18 @@ def test_logs_keep_their_end() -> None:
     assert {output.keep for output in logs} == {Keep.TAIL}
 
 
+def test_a_journal_that_takes_too_long_still_has_its_newest_lines() -> None:
+    journals = [each for each in catalogue.OUTPUTS if str(each.source).startswith("journalctl ")]
+    assert len(journals) >= 15
+    for output in journals:
+        assert isinstance(output.source, Commands)
+        (argv,), late = output.source.argvs, output.source.late
+        assert output.source.timeout + 30 <= output.seconds
+        # Of the same units; systemd before 254 would count the lines from --since on.
+        assert late[:-1] == tuple(word for word in argv if not word.startswith("--since"))
+        assert late[-1].startswith("--lines=")
+
+
 def test_every_command_has_a_time_limit_and_no_shell() -> None:
     for output in catalogue.OUTPUTS:
         assert 0 < output.seconds <= 900

@@ -168,6 +168,45 @@ def test_a_tree_is_read_without_its_links_and_special_files(root: Path) -> None:
     assert found[f"{base}/container/1.log"][0].source.endswith("/container/1.log")
 
 
+LINES = [b"line %d\n" % number for number in range(100_000)]
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_packed_log_that_is_too_long_keeps_its_end_as_others_do(root: Path, parts: int) -> None:
+    """In one piece, and in several, as where something was appended."""
+    folder = root / "var/log/x"
+    folder.mkdir()
+    whole = b"".join(LINES)
+    step = len(whole) // parts + 1
+    (folder / "a.log").write_bytes(whole)
+    (folder / "b.log.gz").write_bytes(
+        b"".join(gzip.compress(whole[start : start + step]) for start in range(0, len(whole), step))
+    )
+    found = take(root, Tree("/var/log/x"), keep=Keep.TAIL, limit=300_000)
+    (plain, content), (packed, unpacked) = found["out/a.log"], found["out/b.log"]
+    assert (packed.status, packed.error) == (plain.status, plain.error)
+    assert plain.error == f"cut to the last 300000 of {len(whole)} bytes"
+    assert unpacked == content
+    assert whole.endswith(content)
+    assert 290_000 < len(content) <= 300_000
+
+
+def test_a_packed_log_that_breaks_off_keeps_what_came_before(root: Path) -> None:
+    whole = os.urandom(1_000_000).hex().encode()
+    packed = gzip.compress(whole)
+    (root / "var/log/a.gz").write_bytes(packed[: len(packed) // 2])
+    outcome, content = one(root, File(("/var/log/a.gz",)), keep=Keep.TAIL, limit=800_000)
+    assert outcome.status is Status.FAILED
+    assert len(content) > 500_000
+    assert whole.startswith(content)
+
+
+def test_what_unpacks_without_end_costs_no_more_than_its_beginning(root: Path) -> None:
+    (root / "var/log/a.gz").write_bytes(gzip.compress(b"x\n" * 1_000_000))
+    outcome, content = one(root, File(("/var/log/a.gz",)), keep=Keep.TAIL, limit=10_000)
+    assert (outcome.error, len(content)) == ("cut to the first 10000 bytes", 10_000)
+
+
 def rotten(kind: str) -> bytes:
     """Return a packed log as a disk or a power loss leaves it."""
     good = gzip.compress(os.urandom(200_000).hex().encode())
@@ -300,6 +339,28 @@ def test_when_the_time_of_an_output_is_over_the_rest_is_not_run(tmp_path: Path) 
     )
     outcome, content = found["a"]
     assert (outcome.status, content) == (Status.TIMEOUT, b"a\n")
+
+
+def test_a_log_that_takes_too_long_to_print_has_its_end_all_the_same(tmp_path: Path) -> None:
+    endless = "n=0; while :; do n=$((n + 1)); echo old $n; done"
+    source = Commands((("sh", "-c", endless),), timeout=1.0, late=("echo", "password=hunter22 newest"))
+    output = Output("Base", "a", source, Keep.TAIL, seconds=5)
+    found = contents(Gatherer(tmp_path, metadata=metadata).gather(output, limit=20_000, seconds=9))
+    outcome, content = found["a"]
+    assert outcome.status is Status.TIMEOUT
+    assert "did not end within 1 s" in outcome.error
+    *lines, above, seam, newest = content.decode().splitlines()
+    # The seam has a line of its own, also where the time was over within one.
+    assert seam.startswith("--- the time was over")
+    assert newest == "password=<redacted> newest"
+    assert all(line.startswith("old ") for line in lines[1:-1])
+    assert len(content) <= 10_000
+    assert above == "" or above.startswith("old")
+
+
+def test_a_log_that_is_printed_in_time_has_its_end_once(root: Path) -> None:
+    source = Commands((("echo", "all"),), late=("echo", "newest"))
+    assert one(root, source, keep=Keep.TAIL)[1] == b"all\n"
 
 
 def test_what_a_command_prints_may_have_a_line_below(root: Path) -> None:
