@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 
 class Status(StrEnum):
@@ -21,6 +21,10 @@ class Status(StrEnum):
 
 # A bundle with one of these is not whole; an absent log or one cut at its limit is no error.
 ERRORS = frozenset({Status.FAILED, Status.TIMEOUT, Status.SKIPPED})
+
+
+# Whatever goes into a bundle passes the redactor.
+SECRETS_CUT = "secrets are cut"
 
 
 class Keep(StrEnum):
@@ -51,6 +55,10 @@ class Commands:
     trailer: Callable[[], Trailer] | None = None
     late: tuple[str, ...] = ()
 
+    @property
+    def when(self) -> str:
+        return f"{' or '.join(dict.fromkeys(argv[0] for argv in self.argvs))} is installed"
+
     def __str__(self) -> str:
         return "; ".join(shlex.join(argv) for argv in self.argvs)
 
@@ -74,6 +82,10 @@ class PerItem:
     timeout: float = 60.0
     accepts: frozenset[int] = frozenset({0})
 
+    @property
+    def when(self) -> str:
+        return self.listing.when
+
     def __str__(self) -> str:
         return self.what
 
@@ -83,6 +95,7 @@ class File:
     """The first of these files that exists."""
 
     paths: tuple[str, ...]
+    when: ClassVar[str] = "such a file is there"
 
     def __str__(self) -> str:
         return " or ".join(self.paths)
@@ -93,6 +106,7 @@ class Tree:
     """Every regular file below the folders that match a pattern; links are not followed."""
 
     pattern: str
+    when: ClassVar[str] = "such a folder is there and has files"
 
     def __str__(self) -> str:
         return f"{self.pattern}/"
@@ -103,6 +117,7 @@ class Matching:
     """Every regular file whose path matches a pattern."""
 
     pattern: str
+    when: ClassVar[str] = "such a file is there"
 
     def __str__(self) -> str:
         return self.pattern
@@ -114,6 +129,7 @@ class Digest:
 
     patterns: tuple[str, ...]
     render: Callable[[Mapping[str, str]], str]
+    when: ClassVar[str] = "such a file is there"
 
     def __str__(self) -> str:
         return ", ".join(self.patterns)
@@ -124,6 +140,7 @@ class Metadata:
     """A value of the instance metadata service; a path that ends with a slash stands for all that is below."""
 
     path: str
+    when: ClassVar[str] = "IMDS answers"
 
     def __str__(self) -> str:
         return f"imds:{self.path}"
@@ -135,6 +152,7 @@ class Loopback:
 
     port: int
     path: str
+    when: ClassVar[str] = "something listens there"
 
     def __str__(self) -> str:
         return f"http://127.0.0.1:{self.port}{self.path}"
@@ -145,6 +163,7 @@ class Authorities:
     """Subject, fingerprint and end of each certificate authority in a file."""
 
     path: str
+    when: ClassVar[str] = "such a file is there"
 
     def __str__(self) -> str:
         return f"authorities in {self.path}"
@@ -165,6 +184,7 @@ class Nvme:
     """One text made from the pages of each NVMe controller."""
 
     render: Callable[[Sequence[NvmePages]], str]
+    when: ClassVar[str] = "the node has an NVMe controller"
 
     def __str__(self) -> str:
         return "/dev/nvme[0-9]*"
@@ -176,6 +196,10 @@ class Withheld:
 
     reason: str
     status: Status = Status.ABSENT
+
+    @property
+    def when(self) -> str:
+        return f"never: {self.reason}"
 
     def __str__(self) -> str:
         return "never collected"
@@ -193,6 +217,7 @@ class Builds:
     link: str
     choose: Callable[[Sequence[str], str], Commands | PerItem | Withheld]
     timeout: float = 60.0
+    when: ClassVar[str] = "one is installed, or of two the one that fits is known"
 
     def __str__(self) -> str:
         return self.what
@@ -207,7 +232,8 @@ Source: TypeAlias = (
 class Output:
     """One line of the catalogue: a path in the bundle (of a folder for a Tree), and what goes there.
 
-    `limit` is in bytes of each file, `seconds` how long all of the output may take.
+    `limit` is in bytes of each file, `seconds` how long all of the output may take. `when` says on which nodes there
+    is something to take, where that of the source does not say enough, and `redaction` what is kept out of it.
     """
 
     category: str
@@ -216,6 +242,8 @@ class Output:
     keep: Keep = Keep.HEAD
     limit: int = 1 << 30
     seconds: float = 120.0
+    when: str = ""
+    redaction: str = SECRETS_CUT
 
 
 @dataclass(frozen=True, slots=True)

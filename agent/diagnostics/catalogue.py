@@ -1,24 +1,17 @@
 """The catalogue: one line an output, under the path names that operators' scripts know from the peer."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from agent.diagnostics import digests, ebpf, ebs, items
+from agent.diagnostics.category import Category
 from agent.outputs import (
     Authorities,
-    Commands,
-    Digest,
     File,
-    Keep,
     Loopback,
     Matching,
     Metadata,
     Nvme,
     Output,
-    PerItem,
-    Source,
-    Step,
-    Tree,
     Withheld,
 )
 
@@ -36,70 +29,17 @@ _CONTAINERD = ("images", "containers", "tasks", "plugins")
 # Another process' file, which needs root: the collector's own mounts would be shown as its sandbox has them.
 _MOUNTINFO = File(("/proc/1/mountinfo", "/proc/self/mountinfo"))
 _LOGDOG = "logdog's archive in the archive, whose secrets could not be cut: this bundle has what is in it"
-_TREE_SECONDS = 900.0
-# journalctl begins with the oldest lines. Where it takes too long (our reads are the node's last), the newest are
-# printed in the time that is kept for them: some 10 MB.
-_JOURNAL_SECONDS = 150.0
-_NEWEST_SECONDS = 30.0
-_NEWEST_LINES = "--lines=50000"
+_NO_CREDENTIALS = "credentials and user data are never read, other secrets are cut"
+_CERTIFICATES = "names, fingerprints and dates alone are read"
 # Lines of a whole journal: some 100 MB.
 _JOURNAL_LINES = "--lines=500000"
 
 
-@dataclass(frozen=True, slots=True)
-class _Category:
-    """Makes outputs of one category."""
-
-    name: str
-
-    def run(self, path: str, *commands: str, accepts: Iterable[int] = (0,)) -> Output:
-        """Take what commands print; their words hold no spaces, and no shell sees them."""
-        argvs = tuple(tuple(command.split()) for command in commands)
-        return self.take(path, Commands(argvs, accepts=frozenset(accepts)))
-
-    def rules(self, path: str, command: str) -> Output:
-        """Take the rules that iptables lists, and their number below."""
-        return self.take(path, Commands((tuple(command.split()),), trailer=digests.RuleCount))
-
-    def journal(self, path: str, *arguments: str, accepts: Iterable[int] = (0,)) -> Output:
-        """Take what journalctl prints; the newest lines stay."""
-        argv = ("journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", *arguments)
-        # Before systemd 254 a number of lines is counted from --since on.
-        late = (*(word for word in argv if not word.startswith("--since=")), _NEWEST_LINES)
-        source = Commands((argv,), timeout=_JOURNAL_SECONDS, accepts=frozenset(accepts), late=late)
-        return Output(self.name, path, source, Keep.TAIL, seconds=_JOURNAL_SECONDS + _NEWEST_SECONDS)
-
-    def each(self, path: str, listing: str | File, plan: Callable[[str], Sequence[Step]], what: str) -> Output:
-        """Take what commands print for each of what is listed; not every item has what they ask for."""
-        lists = listing if isinstance(listing, File) else Commands((tuple(listing.split()),))
-        return self.take(path, PerItem(what, lists, plan, accepts=frozenset(range(128))))
-
-    def log(self, path: str, *files: str) -> Output:
-        """Take a log file; its newest lines stay."""
-        return Output(self.name, path, File(files), Keep.TAIL)
-
-    def tree(self, path: str, pattern: str) -> Output:
-        """Take all files below folders; of each the newest lines stay."""
-        return Output(self.name, path, Tree(pattern), Keep.TAIL, seconds=_TREE_SECONDS)
-
-    def pods(self, *prefixes: str) -> tuple[Output, ...]:
-        return tuple(self.tree("var_log/", f"/var/log/pods/kube-system_{prefix}*") for prefix in prefixes)
-
-    def file(self, path: str, *files: str) -> Output:
-        return self.take(path, File(files))
-
-    def digest(self, path: str, render: digests.Render, *patterns: str) -> Output:
-        return self.take(path, Digest(patterns, render))
-
-    def take(self, path: str, source: Source) -> Output:
-        return Output(self.name, path, source)
-
-
-_BASE = _Category("Base")
-_DEVICE = _Category("Device")
-_NETWORKING = _Category("Networking")
-_RUNTIME = _Category("Runtime")
-_SYSTEM = _Category("System")
+_BASE = Category("Base")
+_DEVICE = Category("Device")
+_NETWORKING = Category("Networking")
+_RUNTIME = Category("Runtime")
+_SYSTEM = Category("System")
 
 OUTPUTS: tuple[Output, ...] = (
     _BASE.file("doctor.json", "/run/node-agent/doctor.json"),
@@ -116,9 +56,14 @@ OUTPUTS: tuple[Output, ...] = (
     _BASE.take("system/instance-id.txt", Metadata("meta-data/instance-id")),
     _BASE.take("system/region.txt", Metadata("meta-data/placement/region")),
     _BASE.take("system/availability-zone.txt", Metadata("meta-data/placement/availability-zone")),
-    _BASE.take("system/imds-tree.json", Metadata("/")),
+    _BASE.take("system/imds-tree.json", Metadata("/"), redaction=_NO_CREDENTIALS),
     # Without a persistent journal journalctl has no earlier boot to show, and exits with 1.
-    _BASE.journal("system/journal-previous-boot.txt", "--boot=-1", _JOURNAL_LINES, accepts=(0, 1)),
+    _BASE.journal(
+        "system/journal-previous-boot.txt",
+        *("--boot=-1", _JOURNAL_LINES),
+        accepts=(0, 1),
+        when="the journal is kept on disk and has an earlier boot",
+    ),
     *_DEVICE.pods(*_CSI_PODS),
     _DEVICE.take("device/nvme.json", Nvme(ebs.render)),
     _DEVICE.run("device/nvidia-smi.txt", "nvidia-smi --query"),
@@ -130,6 +75,7 @@ OUTPUTS: tuple[Output, ...] = (
         "ctr --namespace k8s.io container list",
         items.cni_container,
         "ctr --namespace k8s.io container info {the first of amazon-k8s-cni}",
+        when="the VPC CNI runs as a pod",
     ),
     *_NETWORKING.pods(*_NETWORK_PODS),
     *(_NETWORKING.take(f"ipamd/{name}.json", Loopback(61679, f"/v1/{name}")) for name in _IPAMD),
@@ -172,7 +118,7 @@ OUTPUTS: tuple[Output, ...] = (
     ),
     # The peer has it only where networkctl failed: what it said is all that is in it.
     _NETWORKING.each(
-        "networking/CheckMacAddressPolicy.log", "networkctl --json=short", items.nothing, "networkctl, where it fails"
+        "networking/CheckMacAddressPolicy.log", "networkctl --json=short", items.nothing, "networkctl", when="it fails"
     ),
     _NETWORKING.take("networking/ebpf-data.txt", ebpf.loaded()),
     _NETWORKING.take("networking/ebpf-maps-data.txt", ebpf.maps()),
@@ -203,7 +149,7 @@ OUTPUTS: tuple[Output, ...] = (
         *("/etc/kubernetes/kubelet/kubeconfig", "/var/lib/kubelet/kubeconfig", "/etc/eksctl/kubeconfig.yaml"),
     ),
     _RUNTIME.take("kubelet/healthz.txt", Loopback(10248, "/healthz")),
-    _RUNTIME.take("kubelet/cluster-ca.txt", Authorities("/etc/kubernetes/pki/ca.crt")),
+    _RUNTIME.take("kubelet/cluster-ca.txt", Authorities("/etc/kubernetes/pki/ca.crt"), redaction=_CERTIFICATES),
     _RUNTIME.journal("nodeadm/nodeadm-config.log", "--unit=nodeadm-config"),
     _RUNTIME.journal("nodeadm/nodeadm-run.log", "--unit=nodeadm-run"),
     _RUNTIME.journal("sandbox-image/sandbox-image-log.txt", "--unit=sandbox-image"),
@@ -212,16 +158,22 @@ OUTPUTS: tuple[Output, ...] = (
     # A mount that does not answer makes df exit with 1; the others are printed.
     _SYSTEM.run("storage/inodes.txt", "df --inodes", accepts=(0, 1)),
     _SYSTEM.run("storage/lsblk.txt", "lsblk"),
-    _SYSTEM.each("storage/xfs.txt", _MOUNTINFO, items.xfs, "xfs_info, xfs_db freesp {each XFS device}"),
-    _SYSTEM.each("storage/pod_local_storage.txt", _MOUNTINFO, items.overlays, "du -sh {each overlay's upperdir}"),
+    _SYSTEM.each(
+        "storage/xfs.txt", _MOUNTINFO, items.xfs, "xfs_info, xfs_db freesp {each XFS device}", when="XFS is mounted"
+    ),
+    _SYSTEM.each(
+        "storage/pod_local_storage.txt",
+        *(_MOUNTINFO, items.overlays, "du -sh {each overlay's upperdir}"),
+        when="containers run",
+    ),
     _SYSTEM.log("kernel/dmesg.boot", "/var/log/dmesg"),
     _SYSTEM.run("kernel/dmesg.current", "dmesg"),
     _SYSTEM.run("kernel/dmesg.human.current", "dmesg --ctime"),
     _SYSTEM.run("kernel/uname.txt", "uname -a"),
     _SYSTEM.run("kernel/modules.txt", "lsmod"),
-    _SYSTEM.run("modinfo/lustre", "modinfo lustre", accepts=(0, 1)),
-    _SYSTEM.tree("pstore/sys_fs_pstore/", "/sys/fs/pstore"),
-    _SYSTEM.tree("pstore/systemd_pstore/", "/var/lib/systemd/pstore"),
+    _SYSTEM.run("modinfo/lustre", "modinfo lustre", accepts=(0, 1), when="modinfo and the module are installed"),
+    _SYSTEM.tree("pstore/sys_fs_pstore/", "/sys/fs/pstore", "pstore is mounted and a kernel left something there"),
+    _SYSTEM.tree("pstore/systemd_pstore/", "/var/lib/systemd/pstore", "systemd-pstore has saved what a kernel left"),
     *(_SYSTEM.journal(f"automode/{unit}.txt", f"--unit={unit}") for unit in _UNITS),
     # The peer's spelling.
     _SYSTEM.journal("automode/coredns-boostrap.txt", "--unit=coredns-bootstrap"),
@@ -254,12 +206,15 @@ OUTPUTS: tuple[Output, ...] = (
         "system/oom.txt",
         *("--dmesg", "--grep=out of memory|oom-kill|oom_reaper|killed process", "--case-sensitive=no"),
         accepts=(0, 1),
+        when="this boot's kernel has killed for want of memory",
     ),
     *(_SYSTEM.file(f"system/pressure_{what}.txt", f"/proc/pressure/{what}") for what in ("cpu", "memory", "io")),
     _SYSTEM.file("system/meminfo.txt", "/proc/meminfo"),
     _SYSTEM.run("system/time.txt", "timedatectl show", "timedatectl show-timesync --all", accepts=(0, 1)),
     _SYSTEM.run("system/chrony.txt", "chronyc -n tracking", "chronyc -n sources -v", accepts=(0, 1)),
-    _SYSTEM.take("system/ca-certificates.txt", Authorities("/etc/ssl/certs/ca-certificates.crt")),
+    _SYSTEM.take(
+        "system/ca-certificates.txt", Authorities("/etc/ssl/certs/ca-certificates.crt"), redaction=_CERTIFICATES
+    ),
 )
 
 

@@ -114,4 +114,25 @@ def test_the_catalogue_is_printed_for_people_and_for_programs() -> None:
     assert [row["path"] for row in rows] == [output.path for output in catalogue.OUTPUTS]
     assert "  storage/mounts.txt " in listing.as_text()
     assert listing.as_text().startswith("Base\n")
-    assert "| `storage/mounts.txt` | `mount; df --human-readable` |" in listing.as_markdown().splitlines()
+    row = "| `storage/mounts.txt` | `mount; df --human-readable` | first 1024 MiB, 120 s | such a file is there |"
+    assert row in listing.as_markdown().splitlines()
+
+
+def test_each_line_says_its_limits_when_there_is_something_and_what_is_kept_out() -> None:
+    rows = {row["path"]: row for row in json.loads(listing.as_json())["outputs"]}
+    assert all(row["when"] and row["redaction"] for row in rows.values())
+    kubelet = rows["kubelet/kubelet.log"]
+    assert (kubelet["keep"], kubelet["limit"], kubelet["seconds"]) == ("tail", 1 << 30, 180)
+    assert (kubelet["when"], kubelet["redaction"]) == ("such a unit has logged", "secrets are cut")
+    assert rows["pstore/sys_fs_pstore/"]["when"] == "pstore is mounted and a kernel left something there"
+    assert rows["cri/pods.txt"]["when"] == "crictl or ctr is installed"
+    assert rows["ipamd/enis.json"]["when"] == "something listens there"
+    assert rows["storage/xfs.txt"]["when"] == "XFS is mounted"
+    assert rows["networking/ethtool.txt"]["when"] == "such a file is there"
+    assert rows["bottlerocket/logdog/command-output.log"]["when"].startswith("never: logdog's archive")
+    assert rows["system/imds-tree.json"]["redaction"].startswith("credentials and user data are never read")
+    lines = {line.split()[0]: line for line in listing.as_text().splitlines() if line.startswith("  ")}
+    assert "  last 1024 MiB, 180 s " in lines["kubelet/kubelet.log"]
+    assert lines["kubelet/kubelet.log"].endswith("  (such a unit has logged)")
+    assert "(IMDS answers; credentials and user data are never read" in lines["system/imds-tree.json"]
+    assert lines.keys() == rows.keys()
