@@ -42,6 +42,36 @@ def test_a_collection_leaves_a_bundle_and_its_result(tmp_path: Path) -> None:
     assert sorted(path.name for path in spool.place(ID).iterdir()) == ["bundle.tar.gz", "request.json", "result.json"]
 
 
+def captured(root: Path) -> dict[str, bytes]:
+    """Return the files of a bundle in their order; of its manifest what does not tell the time."""
+    spool = Spool(root / FOLDER[1:])
+    run = Capture(ID, "u-1", 3, "i-1", ("Device",), "2026-11-22T15:00:00Z")
+    spool.write(ID, capture.REQUEST, run.dump())
+    daemon.collect(ID, root=root)
+    with tarfile.open(spool.place(ID) / capture.BUNDLE) as bundle:
+        files = {entry.name: content.read() for entry in bundle if (content := bundle.extractfile(entry))}
+    spool.remove(ID)
+    manifest = json.loads(files["manifest.json"])
+    rows = [{**row, "seconds": 0} for row in manifest["outputs"]]
+    return {**files, "manifest.json": json.dumps({**manifest, "finishedAt": "", "outputs": rows}).encode()}
+
+
+def test_two_captures_of_an_unchanged_host_are_the_same_and_else_differ_in_what_changed(tmp_path: Path) -> None:
+    pods = "var/log/pods/kube-system_ebs-csi-node-"
+    texts = {f"{pods}{pod}/plugin/0.log": "started\n" * 9 for pod in "cab"} | {"proc/bus/pci/devices": "0000\n"}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    first, second = captured(tmp_path), captured(tmp_path)
+    assert list(first.items()) == list(second.items())
+    assert first["device/pci-devices.txt"] == b"0000\n"
+    (tmp_path / f"{pods}a/plugin/0.log").write_text("started again\n")
+    third = captured(tmp_path)
+    assert list(first) == list(third)
+    changed = {name for name, content in third.items() if content != first[name]}
+    assert changed == {"var_log/kube-system_ebs-csi-node-a/plugin/0.log", "manifest.json"}
+
+
 @pytest.mark.parametrize("capture_id", ["../../etc", "", ID])
 def test_a_collection_that_nobody_asked_for(tmp_path: Path, capture_id: str) -> None:
     with pytest.raises(FailedError, match="the diagnostics daemon"):

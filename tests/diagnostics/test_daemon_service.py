@@ -8,7 +8,7 @@ from diagnostics.service_world import BUSY, DENIED, DONE, ID, NEW, Tick, World, 
 from agent.diagnostics import capture
 from agent.diagnostics.answer import Verdict
 from agent.diagnostics.capture import Capture, Made
-from agent.diagnostics.destination import Destination
+from agent.diagnostics.destination import MOST_BYTES, Destination
 from agent.errors import FailedError, TemporaryError
 from agent.host.kube import ApiError
 
@@ -91,6 +91,18 @@ def test_a_bad_destination_is_said_before_anything_is_collected(tmp_path: Path) 
     world = World(tmp_path, an_object(logCapture={"destination": "http://a"})).run()
     assert "not an https URL" in world.ending()[1]
     assert world.collections == []
+
+
+def test_a_bundle_that_no_put_can_take_is_refused_before_the_upload_with_the_cure(tmp_path: Path) -> None:
+    world = World(tmp_path, an_object())
+    made = Made(MOST_BYTES + 1, "ab", 3, ())
+    world.collects = lambda capture_id: world.spool.write(capture_id, capture.RESULT, made.dump())
+    assert world.run().ending() == (
+        "Failure",
+        "fatal error during log upload process; bytes=5000000001; error=one PUT takes 5 GB at most; "
+        "hint=ask for fewer categories",
+    )
+    assert (world.puts, world.spool.captures()) == (0, [])
 
 
 def test_a_bundle_may_stay_on_the_node(tmp_path: Path) -> None:
