@@ -195,7 +195,6 @@ class Withheld:
     """What is not collected, with the reason: what the peer collects and we must not, or cannot on this node."""
 
     reason: str
-    status: Status = Status.ABSENT
 
     @property
     def when(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from agent.outputs import Builds, Commands, PerItem, Status, Step, Withheld
+from agent.outputs import Builds, Commands, PerItem, Step, Withheld
 
 _NAMES = ("aws-eks-na-cli", "aws-eks-na-cli-v6")
 _FOLDERS = ("/usr/bin", "/opt/cni/bin")
@@ -40,8 +40,7 @@ def fitting(ask: _Ask, there: Sequence[str], target: str) -> Commands | PerItem 
         return ask(*builds.values())
     return Withheld(
         f"the node's IP family is unknown: it has {' and '.join(sorted(builds))}, and {_LINK}, which says whose maps "
-        "there are, leads to neither; see whether aws-network-policy-agent runs",
-        Status.SKIPPED,
+        "there are, leads to neither; see whether aws-network-policy-agent runs"
     )
 
 

@@ -88,8 +88,8 @@ class Gatherer:
                 trees.take_tree(job, source)
             case Matching() as source:
                 trees.take_matching(job, source)
-            case Withheld(reason, status):
-                job.explain(status, reason)
+            case Withheld(reason):
+                job.explain(Status.ABSENT, reason)
             case Builds() as source:
                 self._work(replace(output, source=_chosen(job, source)), bounds, job.left(), sender)
             case source:
