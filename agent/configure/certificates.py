@@ -19,7 +19,7 @@ _MOST = 1024
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One X.509 certificate. What OpenSSL does not tell of a leaf certificate is None."""
+    """One X.509 certificate. A time is None where it is odd, or OpenSSL does not tell it, as of a leaf."""
 
     der: bytes = field(repr=False)
     is_authority: bool
@@ -87,21 +87,26 @@ def _from_der(content: bytes) -> Certificate:
         context.load_verify_locations(cadata=content)
     except ssl.SSLError as error:
         raise RefusedError("a certificate: what is in it is not X.509") from error
-    described = context.get_ca_certs()
-    if context.cert_store_stats()["x509"] != 1:
+    stored = context.cert_store_stats()
+    if stored["x509"] != 1:
         raise RefusedError("one certificate a block")
-    if not described:
-        return Certificate(content, is_authority=False)
-    return Certificate(
-        content,
-        is_authority=True,
-        not_before=_time(described[0].get("notBefore")),
-        not_after=_time(described[0].get("notAfter")),
-    )
+    not_before, not_after = _times(context)
+    return Certificate(content, is_authority=stored["x509_ca"] == 1, not_before=not_before, not_after=not_after)
+
+
+def _times(context: ssl.SSLContext) -> tuple[datetime | None, datetime | None]:
+    try:
+        described = next(iter(context.get_ca_certs()), {})
+    except ssl.SSLError:  # such as a name that is not of its encoding: OpenSSL trusts what it cannot describe
+        described = {}
+    return _time(described.get("notBefore")), _time(described.get("notAfter"))
 
 
 def _time(text: object) -> datetime | None:
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC) if isinstance(text, str) else None
+    try:
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC) if isinstance(text, str) else None
+    except ValueError:  # such as 30 February: OpenSSL reads a certificate without looking at its times
+        return None
 
 
 def _from_base64(text: str) -> bytes:
