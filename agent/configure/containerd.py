@@ -6,7 +6,7 @@ from typing import Any
 
 import tomli_w
 
-from agent.configure import oci, registries
+from agent.configure import cri, oci, registries
 from agent.configure.schema import dotted
 from agent.configure.settings import Settings
 from agent.model import FileSpec, Verdict
@@ -16,10 +16,8 @@ BASE_SPEC = "/etc/containerd/base-runtime-spec.json"
 # The image brings it; no registry has to be reached before the first pod.
 SANDBOX_IMAGE = "localhost/kubernetes/pause:0.1.0"
 _VERSION = 2
-_CRI = "io.containerd.grpc.v1.cri"
-# Version 3 of the format has the CRI plug-in in two (containerd's docs/cri/config.md).
-_CRI_OF_VERSION_3 = "io.containerd.cri.v1."
 _MISFIT = "refused: must be of the type of what it replaces; it is left out"
+_TLS = "refused: beside config_path containerd would not load with it; it is left out: settings.pki has trusted CAs"
 
 
 def files(settings: Settings) -> list[FileSpec]:
@@ -34,7 +32,7 @@ def files(settings: Settings) -> list[FileSpec]:
 
 
 def remarks(settings: Settings) -> Iterator[Verdict]:
-    own, spec = settings.containerd.config, settings.containerd.base_runtime_spec
+    own, spec = _own(settings), settings.containerd.base_runtime_spec
     version = own.get("version", _VERSION)
     if version != _VERSION:
         message = f"accepted, not applied: this image's containerd reads version {_VERSION}, not {version}"
@@ -44,6 +42,8 @@ def remarks(settings: Settings) -> Iterator[Verdict]:
             yield _warning(("config", *path), _MISFIT)
         for plugin in _later_plugins(own):
             yield _warning(("config", "plugins", plugin), f"a name of version 3: without effect in version {_VERSION}")
+        for path in cri.tls(settings.containerd.config):
+            yield _warning(("config", *path), _TLS)
     for path in misfits(oci.SPEC, spec):
         yield _warning(("base-runtime-spec", *path), _MISFIT)
     yield from registries.remarks(settings)
@@ -77,7 +77,7 @@ def _kind(value: object) -> type:
 
 def _later_plugins(own: Mapping[str, Any]) -> list[str]:
     plugins = own.get("plugins")
-    return [name for name in plugins if name.startswith(_CRI_OF_VERSION_3)] if isinstance(plugins, Mapping) else []
+    return [name for name in plugins if name.startswith(cri.LATER)] if isinstance(plugins, Mapping) else []
 
 
 def _warning(path: tuple[str, ...], message: str) -> Verdict:
@@ -85,9 +85,18 @@ def _warning(path: tuple[str, ...], message: str) -> Verdict:
 
 
 def _config(settings: Settings) -> dict[str, Any]:
-    own = settings.containerd.config
+    own = _own(settings)
     ours = _ours(settings)
     return laid_over(ours, own) if own.get("version", _VERSION) == _VERSION else ours
+
+
+def _own(settings: Settings) -> Mapping[str, Any]:
+    """Return the user's configuration as the CRI plug-in loads with it, and finds the mirrors that are settings."""
+
+    def loadable(registry: Mapping[str, Any]) -> Mapping[str, Any]:
+        return cri.looking_in(registries.FOLDER, cri.without_tls(registry))
+
+    return cri.with_registries(settings.containerd.config, loadable)
 
 
 def _ours(settings: Settings) -> dict[str, Any]:
@@ -102,7 +111,7 @@ def _ours(settings: Settings) -> dict[str, Any]:
         **({"debug": {"level": level}} if level else {}),
         "grpc": {"address": "/run/containerd/containerd.sock"},
         "plugins": {
-            _CRI: {
+            cri.PLUGIN: {
                 "sandbox_image": SANDBOX_IMAGE,
                 **_chosen(settings),
                 "cni": {"bin_dir": "/usr/lib/cni", "conf_dir": "/etc/cni/net.d"},

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from agent.configure import reserves
+from agent.configure import field_conflicts, reserves
 from agent.configure.facts import Facts
 from agent.configure.kubernetes_rules import amount, cpu_ranges
 from agent.configure.schema import dotted
@@ -22,19 +22,21 @@ def fitted(settings: Settings, facts: Facts) -> Settings:
     return _fit(settings, facts)[0]
 
 
-def remarks(settings: Settings, facts: Facts) -> Iterator[Verdict]:
-    for target, reason, below in _fit(settings, facts)[1]:
-        path = dotted(("kubernetes", target.replace("_", "-"), *below))
-        yield Verdict(path, "warning", f"{reason}, and kubelet would not start; it is not used", "user data")
+def remarks(settings: Settings, facts: Facts) -> tuple[Verdict, ...]:
+    return _fit(settings, facts)[1]
 
 
-def _fit(settings: Settings, facts: Facts) -> tuple[Settings, list[tuple[str, str, tuple[str, ...]]]]:
+def _fit(settings: Settings, facts: Facts) -> tuple[Settings, tuple[Verdict, ...]]:
     said = []
     for rule in (_cpus, _reservations, _memory_manager):
         for target, value, reason, below in list(rule(settings, facts)):
             settings = replace(settings, kubernetes=replace(settings.kubernetes, **{target: value}))
-            said.append((target, reason, below))
-    return settings, said
+            path = dotted(("kubernetes", target.replace("_", "-"), *below))
+            message = f"{reason}, and kubelet would not start; it is not used"
+            said.append(Verdict(path, "warning", message, "user data"))
+    # What gave way may have been what a field of kubelet's own configuration needs.
+    config, lost = field_conflicts.settled(settings.kubelet.config, settings.kubernetes, {})
+    return replace(settings, kubelet=replace(settings.kubelet, config=config)), (*said, *lost.values())
 
 
 def _cpus(settings: Settings, facts: Facts) -> _Misfits:
@@ -46,7 +48,7 @@ def _cpus(settings: Settings, facts: Facts) -> _Misfits:
 def _reservations(settings: Settings, facts: Facts) -> _Misfits:
     """Leave out what the user reserves of a resource where it is more than there is."""
     kubernetes = settings.kubernetes
-    for resource, capacity in _capacities(facts):
+    for resource, capacity in _capacities(settings, facts):
         kept = amount(reserves.kube_reserved(settings, facts)[resource])
         if kept + reserves.others(kubernetes, resource, capacity) <= capacity:
             continue
@@ -59,11 +61,12 @@ def _reservations(settings: Settings, facts: Facts) -> _Misfits:
                 yield target, rest, f"more {resource} is reserved in all than this machine has", (name,)
 
 
-def _capacities(facts: Facts) -> Iterator[tuple[str, Fraction]]:
+def _capacities(settings: Settings, facts: Facts) -> Iterator[tuple[str, Fraction]]:
     yield "cpu", Fraction(facts.cpus)
     yield "memory", Fraction(facts.memory_mib * _MIB)
-    if facts.storage_mib is not None:
-        yield "ephemeral-storage", Fraction(facts.storage_mib * _MIB)
+    storage_mib = reserves.storage_mib(settings, facts)
+    if storage_mib is not None:
+        yield "ephemeral-storage", Fraction(storage_mib * _MIB)
 
 
 def _memory_manager(settings: Settings, facts: Facts) -> _Misfits:

@@ -40,7 +40,7 @@ class Request:
 
 def files(settings: Settings) -> list[FileSpec]:
     """Return the wish, where there is one; a NodeConfig's counts before commands'."""
-    wish = _of_local_storage(settings) or _of_commands(settings).wish
+    wish = _wish(settings)
     if wish is None:
         return []
     body: Mapping[str, Any] = {
@@ -53,9 +53,19 @@ def files(settings: Settings) -> list[FileSpec]:
     return [FileSpec(PATH, (json.dumps(body, indent=2) + "\n").encode())]
 
 
+def moves_kubelet(settings: Settings) -> bool:
+    """Whether kubelet's folder, whose file system it takes for the node's storage, moves from /var onto the disks."""
+    wish = _wish(settings)
+    return wish is not None and _STATE["Kubelet"] in wish.binds
+
+
 def remarks(settings: Settings) -> Iterator[Verdict]:
     for name, message in _of_commands(settings).oddities:
         yield Verdict(dotted(("bootstrap-commands", name, "commands")), "warning", message, "user data")
+
+
+def _wish(settings: Settings) -> Wish | None:
+    return _of_local_storage(settings) or _of_commands(settings).wish
 
 
 def _of_local_storage(settings: Settings) -> Wish | None:

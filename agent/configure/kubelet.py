@@ -32,10 +32,11 @@ _CIPHERS = [
 def files(settings: Settings, facts: Facts) -> list[FileSpec]:
     authority = "".join(certificate.pem for certificate in settings.kubernetes.cluster_certificate)
     decided = config(settings, facts)
+    own = fitting.fitted(settings, facts).kubelet.config
     return [
         FileSpec(_CONFIG, _json(decided), 0o600),
         FileSpec(f"{_DROP_INS}/README", _DROP_INS_NOTE.encode()),
-        *_drop_in(lift.agreed(settings.kubelet.config, decided)),
+        *_drop_in(lift.agreed(own, decided)),
         FileSpec(_KUBECONFIG, _json(_kubeconfig(settings.kubernetes, naming.node_name(settings, facts))), 0o600),
         FileSpec(f"{FOLDER}/flags.env", f'KUBELET_FLAGS="{" ".join(_flags(settings, facts))}"\n'.encode()),
         FileSpec(AUTHORITY, authority.encode()),

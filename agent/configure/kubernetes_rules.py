@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from agent.configure.rules import duration, is_dns_name, is_odd, matching, texts
 from agent.configure.schema import RefusedError, SomeRefusedError, rule
+from agent.configure.shown import show
 
 _CLUSTER_NAME = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
 _NODE_NAME = re.compile(r"[0-9a-z]([0-9a-z.-]{0,251}[0-9a-z])?")
@@ -29,6 +30,8 @@ _CPUSET = re.compile(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*")
 _BOOTSTRAP_TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 _FLAG = re.compile(r"--?[a-z][a-z0-9-]*(=.*)?")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_TAINT = f'"value:Effect", the effect being {", ".join(_EFFECTS)}'
+_TWICE = "the same effect stands twice: the API server would refuse the node; the first counts"
 _SIGNALS = ("memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree",
             "pid.available")  # fmt: skip
 _RESERVABLE = ("cpu", "memory", "ephemeral-storage", "pid")
@@ -202,13 +205,16 @@ def taints(name: str, raw: object) -> tuple[Taint, ...]:
     """Take a list of "value:Effect", or one of them; the value may be empty. The first of an effect counts."""
     _qualified(name)
     given = [raw] if isinstance(raw, str) else texts(raw)
-    first = {taint.effect: (taint, word) for word, taint in reversed([(word, _taint(word)) for word in given])}
-    kept = sorted(first.values(), key=lambda pair: given.index(pair[1]))
-    found = tuple(taint for taint, _ in kept)
-    if len(found) < len(given):
-        message = "the same effect stands twice: the API server would refuse the node; the first counts"
-        raise SomeRefusedError(found, [word for _, word in kept], message)
-    return found
+    sound = {word: taint for word in given if (taint := _taint(word))}
+    if given and not sound:
+        raise RefusedError
+    first = {taint.effect: word for word, taint in reversed(sound.items())}
+    kept = {word: taint for word, taint in sound.items() if first[taint.effect] == word}
+    if len(kept) < len(given):
+        bad = next((word for word in given if word not in sound), None)
+        message = _TWICE if bad is None else f"{show(bad)} is refused: must be {_TAINT}"
+        raise SomeRefusedError(tuple(kept.values()), list(kept), message)
+    return tuple(kept.values())
 
 
 @rule("string", f"a quantity or a percentage below 100%, under one of {', '.join(_SIGNALS)}")
@@ -244,11 +250,10 @@ def flag(raw: object) -> str:
     return found
 
 
-def _taint(word: str) -> Taint:
+def _taint(word: str) -> Taint | None:
     value, colon, effect = word.rpartition(":")
-    if not colon or effect not in _EFFECTS or (value and not _LABEL_NAME.fullmatch(value)):
-        raise RefusedError
-    return Taint(value, effect)
+    is_sound = colon and effect in _EFFECTS and (not value or _LABEL_NAME.fullmatch(value))
+    return Taint(value, effect) if is_sound else None
 
 
 def _qualified(name: str) -> None:

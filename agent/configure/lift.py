@@ -1,4 +1,4 @@
-"""Finds the settings in what nodes are also told by kubelet's own configuration and flags, and by variables.
+"""Finds the settings in what nodes are also told by kubelet's and containerd's own configuration, flags and variables.
 
 They become documents of their own, before the one they stand in: so each value has one place, one rule and one
 precedence, whatever way it came. As kubelet reads them, flags beat its configuration; a setting's own key beats both.
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agent.configure import kubernetes_rules, rules
+from agent.configure import cri, kubernetes_rules, rules
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.mapping import as_it_is
 from agent.configure.merging import Document
-from agent.configure.schema import Entries, RefusedError, Value, keys
+from agent.configure.schema import Entries, RefusedError, Value, dotted, keys
 from agent.model import Verdict
 
 # A node's labels may well take kilobytes; shlex takes time in the square of a word.
@@ -142,25 +142,39 @@ def flags() -> Mapping[str, str]:
     return {flag: name for flag, (name, _) in _FLAGS.items()}
 
 
-# A flag whose value is merged into kubelet's own configuration, over what that says of the same gate.
-_GATES = "feature-gates"
+# Flags that are merged into kubelet's own configuration, over what that says: its rules are for both.
+_CONFIGURING: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "enforce-node-allocatable": ("enforceNodeAllocatable", lambda text: list(filter(None, text.split(",")))),
+    "feature-gates": ("featureGates", _gates_of_flag),
+    "kube-reserved-cgroup": ("kubeReservedCgroup", as_it_is),
+    "system-reserved-cgroup": ("systemReservedCgroup", as_it_is),
+}
+
+
+def configuring() -> Mapping[str, str]:
+    """Return the flags of kubelet that are fields of its own configuration, with the field that each is."""
+    return {flag: field for flag, (field, _) in _CONFIGURING.items()}
+
+
 # Where nodeadm's users set the proxy of what joins the node to its cluster.
 _PROXIED = ("default", "containerd", "kubelet")
 
 
 def lifted(document: Document) -> Iterator[Document]:
-    """Give a document's lifted settings, then the document without the flags and variables that were lifted."""
+    """Give a document's lifted settings, then the document without the flags, variables and mirrors that were."""
     kubelet = _table(document.settings, "kubelet")
     yield from _of_configuration(_table(kubelet, "config"), document.source)
     flags, remarks = _split(kubelet.get("flags"), document.source)
     yield from _of_flags(flags, document.source)
     environment = _table(document.settings, "environment")
     yield from _of_environment(environment, document.source)
+    yield from _of_containerd(_table(_table(document.settings, "containerd"), "config"), document.source)
     yield replace(document, settings=_rest(document.settings, flags, environment), remarks=document.remarks + remarks)
     for name, _, text in map(_named, flags):
-        if name == _GATES:
-            gates = {"config": {"featureGates": _gates_of_flag(text)}}
-            yield Document(f"{document.source}, kubelet.flags --{name}", {"kubelet": gates})
+        if name in _CONFIGURING:
+            field, convert = _CONFIGURING[name]
+            config = {"config": {field: convert(text)}}
+            yield Document(f"{document.source}, kubelet.flags --{name}", {"kubelet": config})
 
 
 def _of_configuration(config: Mapping[str, Any], source: str) -> Iterator[Document]:
@@ -168,7 +182,10 @@ def _of_configuration(config: Mapping[str, Any], source: str) -> Iterator[Docume
         table, _, last = field.rpartition(".")
         found = _table(config, table) if table else config
         if last in found:
-            yield _document(("kubernetes", name), convert(found[last]), f"{source}, kubelet.config.{field}")
+            setting = ("kubernetes", name)
+            replaces = frozenset({setting} if isinstance(found[last], list) else ())
+            lifted = _document(setting, convert(found[last]), f"{source}, kubelet.config.{field}")
+            yield replace(lifted, replaces=replaces)
 
 
 def _of_flags(flags: list[str], source: str) -> Iterator[Document]:
@@ -190,6 +207,13 @@ def _of_environment(environment: Mapping[str, Any], source: str) -> Iterator[Doc
                 yield _document(("network", "no-proxy"), entries, where)
 
 
+def _of_containerd(config: Mapping[str, Any], source: str) -> Iterator[Document]:
+    for path, registry in cri.registries(config):
+        if "mirrors" in registry:
+            where = dotted((*path, "mirrors"), below="containerd.config")
+            yield _document(("container-registry", "mirrors"), registry["mirrors"], f"{source}, {where}")
+
+
 def _named(flag: str) -> tuple[str, str, str]:
     return flag.removeprefix("--").partition("=")
 
@@ -197,11 +221,14 @@ def _named(flag: str) -> tuple[str, str, str]:
 def _rest(settings: Mapping[str, Any], flags: list[str], environment: Mapping[str, Any]) -> Mapping[str, Any]:
     rest = dict(settings)
     if "flags" in _table(settings, "kubelet"):
-        kept = [flag for flag in flags if _named(flag)[0] not in {*_FLAGS, _GATES}]
+        kept = [flag for flag in flags if _named(flag)[0] not in {*_FLAGS, *_CONFIGURING}]
         others = {name: each for name, each in settings["kubelet"].items() if name != "flags"}
         rest["kubelet"] = {**others, "flags": kept} if kept else others
     if environment:
         rest["environment"] = {service: _without_proxy(service, table) for service, table in environment.items()}
+    containerd = _table(settings, "containerd")
+    if _table(containerd, "config"):
+        rest["containerd"] = {**containerd, "config": cri.with_registries(containerd["config"], cri.without_mirrors)}
     return rest
 
 

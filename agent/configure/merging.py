@@ -17,6 +17,7 @@ class Document:
 
     `written` has what a setting is called in the document itself, where that is something else. `problem` says why the
     document cannot be read, `unread` what is in it that is not run here, and `remarks` whatever else there is to say.
+    Of `replaces` the tables stand for lists, and so take the place of those of an earlier document.
     """
 
     source: str
@@ -26,6 +27,7 @@ class Document:
     unread: str = ""
     remarks: tuple[Verdict, ...] = ()
     blank: bool = False
+    replaces: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def _lay_over(settings: dict[str, Any], document: Document, sources: dict[Path, 
             sources[here] = f"{document.source}, {written}" if written else source
             if isinstance(value, dict):
                 before = under.get(name)
-                under[name] = dict(before) if isinstance(before, dict) else {}
+                under[name] = dict(before) if isinstance(before, dict) and here not in document.replaces else {}
                 lay(under[name], value, here, sources[here])
             else:
                 under[name] = _joined(under.get(name), value) if here in _APPENDED else value

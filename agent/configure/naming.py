@@ -1,10 +1,11 @@
 """Names and addresses of the node. The node name is the instance ID unless the settings say otherwise."""
 
-from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv6Address, ip_network
 
 from agent.configure import rules
 from agent.configure.facts import Facts
+from agent.configure.rules import Address, Network
 from agent.configure.schema import RefusedError, dotted
 from agent.configure.settings import Settings
 from agent.model import Verdict
@@ -61,9 +62,10 @@ def cluster_dns(settings: Settings, facts: Facts) -> list[str]:
 
 def service_networks(settings: Settings, facts: Facts) -> list[str]:
     """Return the networks of the cluster's services, as far as settings or the addresses of its DNS tell."""
-    if settings.kubernetes.service_cidr or not settings.kubernetes.cluster_dns_ip:
+    telling = _of_services(settings.kubernetes.cluster_dns_ip)
+    if settings.kubernetes.service_cidr or not telling:
         return [str(_services(settings, facts))]
-    return list(dict.fromkeys(str(_around(text)) for text in cluster_dns(settings, facts)))
+    return list(dict.fromkeys(str(_around(address)) for address in telling))
 
 
 def node_ip(settings: Settings, facts: Facts) -> str | None:
@@ -80,7 +82,14 @@ def remarks(settings: Settings, facts: Facts) -> Iterator[Verdict]:
         assumed = cluster_dns(settings, facts)[0]
         message = f"missing: {assumed} is assumed, as EKS does by the VPC's network; set it if services are elsewhere"
         yield Verdict(dotted(("kubernetes", "cluster-dns-ip")), "warning", message, "instance metadata")
-    outside = [str(address) for address in kubernetes.cluster_dns_ip if services and address not in services]
+    telling = _of_services(kubernetes.cluster_dns_ip)
+    if kubernetes.cluster_dns_ip and not telling and services is None and settings.network.https_proxy:
+        message = (
+            f"missing: {_services(settings, facts)} is assumed and reached without the proxy, as the DNS service's"
+        )
+        message += " address is the node's own and does not tell; set it if services are elsewhere"
+        yield Verdict(dotted(("kubernetes", "service-cidr")), "warning", message, "instance metadata")
+    outside = [str(address) for address in telling if services and address not in services]
     if outside:
         message = f"{', '.join(outside)} is not among the services of {services}; it is used all the same"
         yield Verdict(dotted(("kubernetes", "cluster-dns-ip")), "warning", message, "user data")
@@ -101,14 +110,18 @@ def _dhcp_name(facts: Facts) -> str | None:
         return None
 
 
-def _services(settings: Settings, facts: Facts) -> IPv4Network | IPv6Network:
+def _services(settings: Settings, facts: Facts) -> Network:
     if settings.kubernetes.service_cidr:
         return settings.kubernetes.service_cidr
     return _IN_TEN if any(network.startswith("10.") for network in facts.vpc_networks[:1]) else _ELSEWHERE
 
 
-def _around(address: str) -> IPv4Network | IPv6Network:
+def _of_services(dns: Iterable[Address]) -> list[Address]:
+    """Return the addresses of DNS servers that are services: a cache of the node's own has a link-local one."""
+    return [address for address in dns if not address.is_link_local]
+
+
+def _around(address: Address) -> Network:
     """Return EKS's own network that an address is in, else the smallest around it."""
-    found = ip_address(address)
-    usual = (network for network in (_IN_TEN, _ELSEWHERE) if found in network)
-    return next(usual, ip_network(f"{address}/{_SMALLEST[found.version]}", strict=False))
+    usual = (network for network in (_IN_TEN, _ELSEWHERE) if address in network)
+    return next(usual, ip_network(f"{address}/{_SMALLEST[address.version]}", strict=False))

@@ -1,5 +1,7 @@
 """The proxy settings of containerd, kubelet and our own uploads, as an environment file."""
 
+from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from agent.configure import naming
@@ -29,10 +31,10 @@ def files(settings: Settings, facts: Facts) -> list[FileSpec]:
 
 
 def no_proxy(settings: Settings, facts: Facts) -> list[str]:
-    """Return what is reached directly: the user's entries as they came, then what a node always needs."""
+    """Return what is reached directly: the user's entries in every form that is read, then what a node always needs."""
     kubernetes = settings.kubernetes
     wanted = [
-        *settings.network.no_proxy,
+        *(form for entry in settings.network.no_proxy for form in _forms(entry)),
         *_ALWAYS_DIRECT,
         urlsplit(kubernetes.api_server).hostname or "",
         naming.node_ip(settings, facts) or "",
@@ -46,8 +48,26 @@ def no_proxy(settings: Settings, facts: Facts) -> list[str]:
     ]
     if "*" in wanted:
         return ["*"]
-    distinct = {entry.lower(): entry for entry in reversed(wanted) if entry}
-    return list(reversed(distinct.values()))
+    return list(dict.fromkeys(filter(None, wanted)))
+
+
+def _forms(entry: str) -> Iterator[str]:
+    """Give an entry, in lower case as requests compares, and its twin where one program or another reads only that.
+
+    Go knows an IPv6 address without brackets, and with them only beside a port; urllib wants them, requests neither.
+    requests and curl know no `*.` but take `.`, as Go does.
+    """
+    name = entry.lower()
+    yield name
+    if name.startswith("*."):
+        yield name.removeprefix("*")
+    try:
+        address = ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return
+    yield str(address)
+    if address.version == 6:
+        yield f"[{address}]"
 
 
 def _private_names(facts: Facts) -> list[str]:

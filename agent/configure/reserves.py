@@ -7,6 +7,7 @@ its own share, the host's, and what pods are evicted for.
 from collections.abc import Mapping
 from fractions import Fraction
 
+from agent.configure import instance_store
 from agent.configure.facts import Facts
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.kubernetes_rules import amount
@@ -25,7 +26,7 @@ def kube_reserved(settings: Settings, facts: Facts) -> Mapping[str, str]:
     left = facts.memory_mib - _mib(others(kubernetes, "memory", facts.memory_mib * _MIB))
     return {
         "cpu": f"{cpu_millicores(facts.cpus)}m",
-        "ephemeral-storage": _storage(kubernetes, facts.storage_mib),
+        "ephemeral-storage": _storage(kubernetes, storage_mib(settings, facts)),
         "memory": f"{memory_mib(kubernetes.max_pods, left)}Mi",
         **kubernetes.kube_reserved,
     }
@@ -42,8 +43,13 @@ def others(kubernetes: Kubernetes, resource: str, capacity: Fraction | int) -> F
     return evicted + amount(kubernetes.system_reserved.get(resource, "0"))
 
 
+def storage_mib(settings: Settings, facts: Facts) -> int | None:
+    """Return what kubelet takes for the node's storage; the disks of the instance store are looked at after this."""
+    return None if instance_store.moves_kubelet(settings) else facts.storage_mib
+
+
 def _storage(kubernetes: Kubernetes, mib: int | None) -> str:
-    """Return EKS' 1 GiB, but half of what there is at most: in memory /var may be smaller than that."""
+    """Return EKS' 1 GiB, but half of what there is known to be: in memory /var may be smaller than that."""
     if mib is None:
         return "1Gi"
     left = mib - _mib(others(kubernetes, "ephemeral-storage", mib * _MIB))

@@ -102,16 +102,14 @@ def check(documents: Sequence[Document]) -> Checked:
     if reading.value is None or any(verdict.level == "error" for verdict in found):
         return Checked(None, reading.accepted, (*found, *_causes(reading.verdicts, found)))
     value = reading.value
-    config, lost = field_conflicts.settled(
-        value.kubelet.config, merged.sources, server_tls_bootstrap=value.kubernetes.server_tls_bootstrap
-    )
+    config, lost = field_conflicts.settled(value.kubelet.config, value.kubernetes, merged.sources)
     kubernetes, gave_way = consistency.settled(value.kubernetes, config, merged.sources)
     accepted = {**reading.accepted, "kubernetes": consistency.accepted(reading.accepted["kubernetes"], gave_way)}
-    for path in lost:
-        accepted = dict(field_conflicts.without(accepted, ("kubelet", "config", *path)))
     odd = (*lost.values(), *gave_way.values(), *kubelet_fields.remarks(config, merged.sources))
     settled = replace(value, kubernetes=kubernetes, kubelet=replace(value.kubelet, config=config))
-    return Checked(settled, accepted, (*found, *reading.verdicts, *odd), merged.sources)
+    return Checked(
+        settled, field_conflicts.shown(accepted, config, lost), (*found, *reading.verdicts, *odd), merged.sources
+    )
 
 
 def _said(document: Document, *, usable: bool) -> Iterator[Verdict]:

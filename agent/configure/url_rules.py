@@ -2,6 +2,7 @@
 
 from urllib.parse import SplitResult, urlsplit
 
+from agent import dns_question
 from agent.configure.rules import is_odd, texts
 from agent.configure.schema import RefusedError, SomeRefusedError, rule
 from agent.redaction import redact
@@ -11,9 +12,9 @@ _PROXY_SCHEMES = ("http", "https", "socks5")
 _IN_PASSWORDS = str.maketrans("", "", "$'")
 
 
-@rule("string", "an http or https URL")
+@rule("string", "an http or https URL, or a host to put http:// before")
 def url(raw: object) -> str:
-    parts = _url(raw)
+    parts = _url(f"http://{raw}" if isinstance(raw, str) and "://" not in raw else raw)
     if parts is None or parts.scheme not in {"http", "https"}:
         raise RefusedError
     return parts.geturl()
@@ -63,7 +64,10 @@ def no_proxy(raw: object) -> tuple[str, ...]:
 
 
 def _url(raw: object, judged: str | None = None) -> SplitResult | None:
-    """Return the parts of a URL that has a host, or None; urlsplit itself drops some control characters."""
+    """Return the parts of a URL that has a host, or None; urlsplit itself drops some control characters.
+
+    A template's variable that is empty gives `https://.gr7.us-west-2.eks.amazonaws.com`.
+    """
     if not isinstance(raw, str) or len(raw) > 2048 or is_odd(raw if judged is None else judged):
         return None
     try:
@@ -71,4 +75,8 @@ def _url(raw: object, judged: str | None = None) -> SplitResult | None:
         usable = parts.hostname and parts.port != 0  # reading the port checks its range
     except ValueError:
         return None
-    return parts if usable else None
+    if not usable:
+        return None
+    if not dns_question.is_name(parts.hostname or ""):
+        raise RefusedError("a URL whose host has 1 to 63 characters between its dots, and 253 at most")
+    return parts

@@ -25,10 +25,11 @@ every bundle of `Base` brings along.
 
 Documents are merged key by key before anything is judged, and a later one wins: what the image sets in
 `/usr/share/node-agent/conf.d/*.toml`, then user data in its order, then `/etc/node-agent/conf.d/*.toml` by name. A list
-replaces an earlier one, but for `kubelet.flags`, which are appended. What instance metadata tells fills only what
-nobody has set.
+replaces an earlier one, those of `registerWithTaints` and `reservedMemory` too, whose settings are tables; but
+`kubelet.flags` are appended. What instance metadata tells fills only what nobody has set.
 
-* **A bad value** costs its own key only: a warning names key, value and rule, and the default takes its place.
+* **A bad value** costs its own key only: a warning names key, value and rule, and the default takes its place. One of
+  several mirrors, credentials, taints of a key, sysctls for pods or entries of `no-proxy` costs itself only.
 * **An unknown key** is a warning with the nearest known name.
 * **`api-server`, `cluster-certificate` and `cluster-name`** are required: without them kubelet does not start, and
   `node-agent configure` ends with status 78, as it does for a document that cannot be read at all.
@@ -52,8 +53,8 @@ def markdown() -> str:
 
 
 _LIFTED = """\
-What these say is a setting too, with its rule and precedence. `config.json.d/40-nodeadm.conf` then has what was
-accepted.
+What these say is a setting too, with its rule and precedence, and is shown as that only.
+`config.json.d/40-nodeadm.conf` then has what was accepted.
 """
 _NODE_CLASS = """\
 What a node has to know of its NodeClass comes as TOML, or as the object itself.
@@ -128,10 +129,15 @@ def _lifted() -> str:
     rows += [
         _cells(f"`kubelet.flags`: `--{flag}`", f"`kubernetes.{name}`") for flag, name in sorted(lift.flags().items())
     ]
+    rows += [
+        _cells(f"`kubelet.flags`: `--{flag}`", f"`kubelet.config.{field}`")
+        for flag, field in sorted(lift.configuring().items())
+    ]
     rows.append(
         _cells("`instance.environment`: `HTTPS_PROXY` of default, containerd, kubelet", "`network.https-proxy`")
     )
     rows.append(_cells("`instance.environment`: `NO_PROXY` of those", "`network.no-proxy`"))
+    rows.append(_cells("`containerd.config`: the CRI plug-in's `registry.mirrors`", "`container-registry.mirrors`"))
     return "| NodeConfig | setting |\n| --- | --- |\n" + "".join(rows)
 
 

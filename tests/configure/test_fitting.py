@@ -1,5 +1,6 @@
 """Settings that kubelet would refuse on this machine, and reserves that leave room on a small one."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -34,7 +35,7 @@ def test_what_does_not_fit_the_machine_gives_way(lines: str, path: str, reason: 
     assert reason in only[1]
     facts = replace(FACTS, storage_mib=10240)
     fitted = fitting.fitted(accepted(document(lines)), facts)
-    assert list(fitting.remarks(fitted, facts)) == []
+    assert fitting.remarks(fitted, facts) == ()
 
 
 def test_what_gave_way_is_in_neither_file_of_kubelet_s() -> None:
@@ -43,6 +44,18 @@ def test_what_gave_way_is_in_neither_file_of_kubelet_s() -> None:
     (drop_in,) = (spec.content for spec in kubelet.files(settings, FACTS) if spec.path.endswith("40-nodeadm.conf"))
     assert b"podsPerCore" in drop_in
     assert b"reservedSystemCPUs" not in drop_in
+
+
+def test_a_reservation_that_gave_way_is_not_enforced() -> None:
+    own = '[settings.kubelet.config]\nenforceNodeAllocatable = ["pods", "system-reserved"]\n'
+    settings = accepted(document('system-reserved.memory = "9Gi"', own))
+    assert [remark.path for remark in fitting.remarks(settings, FACTS)] == [
+        "settings.kubernetes.system-reserved.memory",
+        "settings.kubelet.config.enforceNodeAllocatable",
+    ]
+    (drop_in,) = (spec.content for spec in kubelet.files(settings, FACTS) if spec.path.endswith("40-nodeadm.conf"))
+    assert json.loads(drop_in)["enforceNodeAllocatable"] == ["pods"]
+    assert fitting.remarks(fitting.fitted(settings, FACTS), FACTS) == ()
 
 
 @pytest.mark.parametrize(

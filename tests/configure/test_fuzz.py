@@ -6,7 +6,7 @@ What is accepted can be rendered.
 import base64
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agent.configure import checking, lift, mime, node_class, node_config, render, report, userdata, yaml_text
 from agent.configure.merging import Document
-from agent.configure.schema import keys
+from agent.configure.schema import Named, Section, keys
 from agent.configure.settings import Settings
 
 # Loaded here: a pure test may not read files, and hypothesis counts the time.
@@ -132,17 +132,45 @@ def test_any_value_of_any_field_of_an_object(pairs: list[tuple[str, Any]], kind:
     digest(yaml.safe_dump(body, allow_unicode=True).encode(errors="replace"))
 
 
-KEYS = {
-    f"{table}.{name}": spec
-    for table, _, section, _ in keys(Settings)
-    if hasattr(section, "kind")
-    for name, _, spec, _ in keys(section.kind)
-}
+NAME = "kubelet"  # good for each table of tables
 
 
-@given(st.lists(st.tuples(st.sampled_from(sorted(KEYS)), TREES), max_size=6))
+def paths(kind: type[Any], above: str = "") -> Iterator[str]:
+    """Give every key there is below a table, and below tables that have names of the user's own."""
+    for name, _, spec, _ in keys(kind):
+        yield f"{above}{name}"
+        if isinstance(spec, Section):
+            yield from paths(spec.kind, f"{above}{name}.")
+        elif isinstance(spec, Named):
+            yield f"{above}{name}.{NAME}"
+            if isinstance(spec.each, Section):
+                yield from paths(spec.each.kind, f"{above}{name}.{NAME}.")
+
+
+KEYS = tuple(paths(Settings))
+COMMANDS = st.lists(
+    st.lists(st.sampled_from(["apiclient", "ephemeral-storage", "init", "bind", "-t", "--dirs", "/mnt/x", "reboot"])),
+    max_size=3,
+)
+
+
+def test_the_keys_below_names_are_among_those_that_are_tried() -> None:
+    below = ("pki.*.data", "environment.*", "bootstrap-commands.*.commands", "kubernetes.static-pods.*.manifest",
+             "kubernetes.credential-providers.*.environment", "kubernetes.max-pods")  # fmt: skip
+    assert {path.replace("*", NAME) for path in below} <= set(KEYS)
+
+
+@given(st.lists(st.tuples(st.sampled_from(KEYS), TREES | COMMANDS), max_size=6))
 def test_any_value_of_any_setting(pairs: list[tuple[str, Any]]) -> None:
     digest(json.dumps({"settings": nested(pairs)}).encode())
+
+
+@given(TREES, TREES)
+def test_any_registries_of_containerd_s_own_configuration(mirrors: object, configs: object) -> None:
+    for plugin in ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images"):
+        registry = {"mirrors": mirrors, "configs": configs, "config_path": configs}
+        config = {"plugins": {plugin: {"registry": registry}}}
+        digest(json.dumps({"settings": {"containerd": {"config": config}}}).encode())
 
 
 @given(st.text(st.sampled_from(" \n-:[]{},&*!|>'\"#%@`?abk1.~<=\t\\"), max_size=60))

@@ -112,6 +112,18 @@ def test_feature_gates_of_a_flag_are_merged_over_those_of_the_configuration() ->
     assert settings.kubelet.flags == ()
 
 
+def test_flags_of_what_is_enforced_are_judged_as_kubelet_s_configuration_is() -> None:
+    flags = '["--enforce-node-allocatable=pods,system-reserved", "--kube-reserved-cgroup=/x", "--reserved-cpus=0"]'
+    text = document(rest=f"[settings.kubelet]\nflags = {flags}\nconfig.systemReservedCgroup = '/y'\n")
+    assert {verdict.path: verdict.source for verdict in check(text).verdicts} == {
+        "settings.kubelet.config.enforceNodeAllocatable": "user data, kubelet.flags --enforce-node-allocatable",
+        "settings.kubelet.config.kubeReservedCgroup": "user data, kubelet.flags --kube-reserved-cgroup",
+        "settings.kubelet.config.systemReservedCgroup": "user data",
+    }
+    settings = accepted(text)
+    assert (settings.kubelet.flags, settings.kubelet.config) == ((), {"enforceNodeAllocatable": ["pods"]})
+
+
 def test_flags_beat_the_configuration_and_a_setting_s_own_key_beats_both() -> None:
     both = '[settings.kubelet]\nflags = ["--max-pods=20"]\nconfig = {maxPods = 30}\n'
     assert accepted(document(rest=both)).kubernetes.max_pods == 20
@@ -220,6 +232,12 @@ def test_http_proxy_is_refused_wherever_it_stands() -> None:
             "format text",
         ),
         ("cgroupsPerQOS = false", "cgroupsPerQOS", "enforceNodeAllocatable needs it"),
+        (
+            "reservedSystemCPUs = '0'\nkubeReservedCgroup = '/runtime.slice'",
+            "kubeReservedCgroup",
+            "there must be no reserved-cpus beside it, or kubelet would not start",
+        ),
+        ("reservedSystemCPUs = '0'\nsystemReservedCgroup = '/x'", "systemReservedCgroup", "no reserved-cpus beside it"),
         ("runOnce = true", "runOnce", "must be false"),
         ("port = 70000", "port", "must be an integer from 1 to 65535"),
         ("memoryThrottlingFactor = 3.5", "memoryThrottlingFactor", "must be a number above 0 and up to 1"),
@@ -261,10 +279,62 @@ def test_a_field_of_another_type_would_keep_kubelet_from_starting(line: str, pat
      'shutdownGracePeriod = "0"\nshutdownGracePeriodCriticalPods = 0', 'tlsCipherSuites = ["TLS_AES_128_GCM_SHA256"]',
      'evictionMinimumReclaim = {"memory.available" = "1Gi"}',
      "memoryThrottlingFactor = 0.9",
+     'kubeReservedCgroup = "/runtime.slice"', 'reservedSystemCPUs = "0"\nenforceNodeAllocatable = ["pods"]',
+     'reservedSystemCPUs = "0"\nkubeReservedCgroup = ""\nsystemReservedCgroup = ""',
+     'enforceNodeAllocatable = ["none"]', 'enforceNodeAllocatable = ["pods", "kube-reserved-compressible"]',
      "tlsCurvePreferences = [29]", 'staticPodURLHeader = {a = ["b"]}'],
 )  # fmt: skip
 def test_a_field_of_its_type_stays(line: str) -> None:
     assert check(document(rest=f"[settings.kubelet.config]\n{line}\n")).verdicts == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "config", "kept", "said"),
+    [
+        ('reserved-cpus = "0"', 'enforceNodeAllocatable = ["pods", "kube-reserved", "system-reserved"]', ["pods"],
+         "kube-reserved: there must be no reserved-cpus beside it; system-reserved: there must be no"),
+        ("", 'enforceNodeAllocatable = ["kube-reserved", "system-reserved-compressible"]', ["kube-reserved"],
+         "system-reserved-compressible: it needs settings.kubernetes.system-reserved, or kubelet would not start"),
+        ('system-reserved.cpu = "100m"',
+         'enforceNodeAllocatable = ["pods", "kube-reserved", "system-reserved"]\nkubeReservedCgroup = ""',
+         ["pods", "system-reserved"], "kube-reserved: it needs kubeReservedCgroup, or"),
+        ("", 'cgroupsPerQOS = false\nenforceNodeAllocatable = ["system-reserved"]', [], "it needs"),
+    ],
+)  # fmt: skip
+def test_a_reservation_that_kubelet_cannot_enforce_is_left_out_of_those_it_is_to(
+    lines: str, config: str, kept: list[str], said: str
+) -> None:
+    text = document(lines, f"[settings.kubelet.config]\n{config}\n")
+    checked = check(text)
+    (found,) = checked.verdicts
+    assert (found.path, found.level) == ("settings.kubelet.config.enforceNodeAllocatable", "warning")
+    assert said in found.message
+    assert drop_in(text)["enforceNodeAllocatable"] == kept
+    assert checked.accepted["kubelet"]["config"]["enforceNodeAllocatable"] == kept
+
+
+def test_a_list_of_kubelet_s_configuration_takes_the_place_of_an_earlier_document_s() -> None:
+    first = """kubelet: {config: {registerWithTaints: [{key: a, effect: NoSchedule}, {key: b, effect: NoSchedule}],
+        reservedMemory: [{numaNode: 0, limits: {memory: 1Gi}}, {numaNode: 1, limits: {memory: 1Gi}}]}}"""
+    second = """kubelet: {flags: ["--register-with-taints=d:NoExecute"],
+        config: {registerWithTaints: [{key: c, effect: NoExecute}],
+        reservedMemory: [{numaNode: 0, limits: {memory: 2Gi}}]}}"""
+    head = "---\napiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n    "
+    merged = kubernetes(f"{head}{first}\n{head}{second}\n")
+    assert merged["node-taints"] == {"c": [":NoExecute"], "d": [":NoExecute"]}
+    assert merged["memory-manager-reserved-memory"] == {"0": {"memory": "2Gi"}}
+    assert set(kubernetes(f"{head}{first}\n")["node-taints"]) == {"a", "b"}
+
+
+def test_what_is_a_setting_is_shown_as_that_only() -> None:
+    config = "maxPods = 0\nlogging.verbosity = 9\nevictionHard = {'memory.available' = 'much'}\n"
+    checked = check(document(rest=f"[settings.kubelet.config]\n{config}"))
+    assert checked.accepted["kubernetes"]["max-pods"] == 110
+    assert checked.accepted["kubernetes"]["log-level"] == 9
+    assert "eviction-hard" not in checked.accepted["kubernetes"]
+    assert "kubelet" not in checked.accepted
+    checked = check(document(rest=f"[settings.kubelet.config]\n{config}podsPerCore = 9\nlogging.format = 'json'\n"))
+    assert checked.accepted["kubelet"]["config"] == {"podsPerCore": 9, "logging": {"format": "json"}}
 
 
 @pytest.mark.parametrize("written", [{"full-pcpus-only": ["true"]}, {"full-pcpus-only": {}}, ["full-pcpus-only"], 1])

@@ -1,5 +1,6 @@
 """What goes through the proxy, asked of who decides it: Go's HTTP client, requests, urllib and curl."""
 
+import json
 import os
 import socket
 import subprocess
@@ -30,6 +31,11 @@ DIRECT = (
     "https://ip-10-0-0-7.us-west-2.compute.internal",
     "https://vpce-0a1b-c2d3.s3.us-west-2.vpce.amazonaws.com",
     "https://bucket.corp.example.com",
+    "https://a.wild.example",
+    "https://a.lower.example",
+    "https://[2001:db8::10]",
+    "https://[2001:db8::10]:8443",
+    "https://[2001:db8::5]",
     "https://localhost",
     "https://127.0.0.1",
 )
@@ -46,6 +52,7 @@ PROXIED = (
     "https://notsvc",
     "https://example.com",
 )
+NO_PROXY = ("[2001:DB8:0::10]", "2001:db8::5", "*.wild.example", ".corp.example.com", ".LOWER.example")
 Ask = Callable[[str], bool]
 
 
@@ -55,7 +62,7 @@ def environment() -> Mapping[str, str]:
     settings = accepted(
         document(
             'cluster-dns-ip = ["172.20.0.10", "fd5a:1::a"]\ncluster-domain = "example.internal"',
-            '[settings.network]\nhttps-proxy = "http://127.0.0.1:9"\nno-proxy = [".corp.example.com"]',
+            f'[settings.network]\nhttps-proxy = "http://127.0.0.1:9"\nno-proxy = {json.dumps(NO_PROXY)}',
         )
     )
     facts = Facts(FACTS.instance, 2, 7800, FACTS.local_hostname, ("10.0.0.0/16", "10.1.0.0/16", "2600:1f14::/56"))

@@ -120,6 +120,7 @@ def test_kubelet_starts(name: str, folder: Path, tmp_path: Path) -> None:
 
 STATIC = 'cpu-manager-policy = "static"\n'
 CONFIG = "[settings.kubelet.config]\n"
+REGISTRY = '[settings.containerd.config.plugins."io.containerd.grpc.v1.cri".registry]\n'
 
 
 @pytest.mark.parametrize(
@@ -166,6 +167,15 @@ CONFIG = "[settings.kubelet.config]\n"
         ("", f'{CONFIG}logging.vmodule = [{{filePattern = "a", verbosity = -3}}]\n'
              'evictionMinimumReclaim = {"foo" = "1Gi"}\nshutdownGracePeriodByPodPriority = [{priority = "x"}]\n'
              'enforceNodeAllocatable = ["pods", "pods"]'),
+        ("", f'{CONFIG}reservedSystemCPUs = "0"\nsystemReservedCgroup = "/system.slice"\n'
+             'kubeReservedCgroup = "/runtime.slice"'),
+        ('reserved-cpus = "0"', f'{CONFIG}enforceNodeAllocatable = ["pods", "kube-reserved", "system-reserved"]'),
+        ("", f'{CONFIG}enforceNodeAllocatable = ["pods", "kube-reserved"]\nkubeReservedCgroup = ""'),
+        ('reserved-cpus = "0"', '[settings.kubelet]\nflags = ["--enforce-node-allocatable=pods,kube-reserved",'
+         ' "--kube-reserved-cgroup=/runtime.slice", "--system-reserved-cgroup=/system.slice"]'),
+        ("", f'{REGISTRY}mirrors."docker.io".endpoint = ["https://mirror.example.com"]'),
+        ("", f'{REGISTRY}config_path = ""\nmirrors."docker.io".endpoint = ["https://mirror.example.com"]'),
+        ("", f'{REGISTRY}configs."registry.example".tls.insecure_skip_verify = true'),
     ],
 )  # fmt: skip
 def test_kubelet_starts_with_what_is_left_of(lines: str, rest: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from configure.samples import FACTS, PEM, accepted, base64_of, check, document
 
 from agent import proxies
-from agent.configure import certificates, diff, kubelet, naming, proxy, render, report, reserves, trust
+from agent.configure import certificates, diff, fitting, kubelet, naming, proxy, render, report, reserves, trust
 from agent.configure.facts import Facts
 from agent.model import FileSpec
 from agent.redaction import redact
@@ -55,6 +55,42 @@ def test_memory_reserve_leaves_room_for_pods_on_a_small_machine(memory: int, mib
 def test_storage_reserve_leaves_room_where_var_is_in_memory(mib: int | None, reserved: str) -> None:
     found = reserves.kube_reserved(accepted(document()), facts(storage_mib=mib))
     assert found["ephemeral-storage"] == reserved
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        '[settings.local-storage]\nstrategy = "RAID0"\n',
+        '[settings.bootstrap-commands.a]\nmode = "always"\ncommands = [["apiclient", "ephemeral-storage", "init"],'
+        ' ["apiclient", "ephemeral-storage", "bind"]]\n',
+    ],
+    ids=["NodeConfig", "Karpenter"],
+)
+def test_the_size_of_var_says_nothing_where_kubelet_moves_to_the_instance_store(wish: str) -> None:
+    text = 'kube-reserved = {ephemeral-storage = "50Gi"}\neviction-hard."nodefs.available" = "30Gi"'
+    here = facts(storage_mib=20 * 1024)
+    assert fitting.remarks(accepted(document(text, wish)), here) == ()
+    found = kubelet.config(accepted(document(text, wish)), here)
+    assert found["kubeReserved"]["ephemeral-storage"] == "50Gi"
+    assert found["evictionHard"]["nodefs.available"] == "30Gi"
+    found = kubelet.config(accepted(document('system-reserved.ephemeral-storage = "30Gi"', wish)), here)
+    assert found["kubeReserved"]["ephemeral-storage"] == "1Gi"
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "",
+        '[settings.local-storage]\nstrategy = "Mount"\n',
+        '[settings.bootstrap-commands.a]\nmode = "always"\ncommands = [["apiclient", "ephemeral-storage", "init"],'
+        ' ["apiclient", "ephemeral-storage", "bind", "--dirs", "/var/lib/containerd"]]\n',
+    ],
+    ids=["none", "disks by themselves", "containerd only"],
+)
+def test_the_size_of_var_counts_where_kubelet_stays(wish: str) -> None:
+    settings = accepted(document('kube-reserved = {ephemeral-storage = "50Gi"}', wish))
+    (remark,) = fitting.remarks(settings, facts(storage_mib=20 * 1024))
+    assert remark.path == "settings.kubernetes.kube-reserved.ephemeral-storage"
 
 
 def test_flags_have_the_order_of_their_names_and_no_empty_ones() -> None:
@@ -122,6 +158,29 @@ def test_the_agent_reads_back_the_password_that_systemd_reads(password: str) -> 
     assert found == proxies.Proxy("proxy", 3128, f"Basic {base64_of(f'user:{unquote(password)}')}")
     for said in (report.as_text(check(text)), report.as_json(check(text)), redact(spec.content.decode())):
         assert "user:" not in said
+
+
+@pytest.mark.parametrize(
+    ("entry", "forms", "hosts"),
+    [
+        ("[2001:DB8::10]", ["[2001:db8::10]", "2001:db8::10"], ["2001:db8::10"]),
+        ("2001:db8:0::5", ["2001:db8:0::5", "2001:db8::5", "[2001:db8::5]"], ["2001:db8::5"]),
+        ("*.Corp.example", ["*.corp.example", ".corp.example"], ["a.corp.example"]),
+        ("[2001:db8::10]:443", ["[2001:db8::10]:443"], ["2001:db8::10"]),
+        ("*.corp.example:443", ["*.corp.example:443", ".corp.example:443"], ["a.corp.example"]),
+        ("10.9.8.7", ["10.9.8.7"], ["10.9.8.7"]),
+        ("10.9.0.0/16", ["10.9.0.0/16"], ["10.9.8.7"]),
+    ],
+)
+def test_an_entry_of_no_proxy_is_written_in_every_form_that_is_read(
+    entry: str, forms: list[str], hosts: list[str]
+) -> None:
+    text = document(rest=f'[settings.network]\nhttps-proxy = "http://p:1"\nno-proxy = ["{entry}"]')
+    written = proxy.no_proxy(accepted(text), FACTS)
+    assert written[: len(forms) + 1] == [*forms, "localhost"]
+    (spec,) = proxy.files(accepted(text), FACTS)
+    ours = proxies.parse(spec.content.decode())
+    assert [host for host in hosts if ours.before(host, 443)] == []
 
 
 def test_a_star_is_all_there_is_to_say() -> None:

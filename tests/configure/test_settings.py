@@ -221,6 +221,15 @@ def test_the_first_taint_of_an_effect_counts() -> None:
     assert "the same effect stands twice" in checked.verdicts[0].message
 
 
+def test_a_bad_taint_of_a_list_costs_itself_only() -> None:
+    checked = check(document('node-taints.a = ["x:Schedule", ":NoExecute", "y:NoSchedule", "z:NoSchedule"]'))
+    assert checked.settings is not None
+    assert checked.settings.kubernetes.node_taints == {"a": (Taint("", "NoExecute"), Taint("y", "NoSchedule"))}
+    assert checked.accepted["kubernetes"]["node-taints"] == {"a": [":NoExecute", "y:NoSchedule"]}
+    (only,) = checked.verdicts
+    assert "'x:Schedule' is refused: must be \"value:Effect\"" in only.message
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://user:pa$s@proxy:3128", "http://user:pa's@proxy:3128", "http://user:a!&()*+,;=b@proxy:3128",
@@ -240,6 +249,24 @@ def test_what_would_not_be_the_proxy_that_is_meant_is_refused(url: str) -> None:
     found = verdict(document(rest=f'[settings.network]\nhttps-proxy = "{url}"'))
     assert (found.path, found.level) == ("settings.network.https-proxy", "warning")
     assert url not in found.message
+
+
+@pytest.mark.parametrize(
+    "host", [".gr7.us-west-2.eks.amazonaws.com", "a..b", f"{'A' * 64}.gr7.example", "a." * 130 + "b"]
+)
+def test_a_host_that_no_name_can_be_is_refused_in_every_url(host: str) -> None:
+    said = "a URL whose host has 1 to 63 characters between its dots"
+    found = verdict(document().replace(API_SERVER, f"https://{host}"))
+    assert (found.path, found.level) == ("settings.kubernetes.api-server", "error")
+    assert said in found.message
+    for rest in (
+        f'[settings.network]\nhttps-proxy = "http://u:hunter2@{host}:3128"',
+        f'[[settings.container-registry.mirrors]]\nregistry = "*"\nendpoint = ["https://{host}"]',
+    ):
+        found = verdict(document(rest=rest))
+        assert found.level == "warning"
+        assert said in found.message
+        assert "hunter2" not in found.message
 
 
 def test_a_bad_entry_of_no_proxy_costs_itself_only() -> None:

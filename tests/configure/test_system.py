@@ -2,12 +2,13 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from configure.samples import FACTS, accepted, document
 
-from agent.configure import containerd, flags, instance_store, naming, oci, providers, registries, render, system
+from agent.configure import containerd, flags, instance_store, naming, oci, providers, proxy, registries, render, system
 from agent.configure.facts import Facts
 from agent.configure.settings import Settings
 from agent.model import FileSpec
@@ -93,6 +94,29 @@ def test_cluster_dns_is_the_tenth_address_of_the_services(services: str, dns: st
 def test_services_are_around_their_dns_where_nothing_else_tells(dns: str, network: str) -> None:
     settings = accepted(document(f'cluster-dns-ip = "{dns}"'))
     assert naming.service_networks(settings, FACTS) == [network]
+
+
+@pytest.mark.parametrize(
+    ("lines", "networks", "services"),
+    [
+        ('cluster-dns-ip = "169.254.20.10"', ("10.0.0.0/16",), ["172.20.0.0/16"]),
+        ('cluster-dns-ip = "169.254.20.10"', ("192.168.0.0/16",), ["10.100.0.0/16"]),
+        ('cluster-dns-ip = ["169.254.20.10", "10.96.7.10"]', ("10.0.0.0/16",), ["10.96.7.0/24"]),
+        ('cluster-dns-ip = "169.254.20.10"\nservice-cidr = "10.96.0.0/20"', ("10.0.0.0/16",), ["10.96.0.0/20"]),
+    ],
+)
+def test_the_address_of_node_local_dns_tells_nothing_of_the_services(
+    lines: str, networks: tuple[str, ...], services: list[str]
+) -> None:
+    settings = accepted(document(lines, '[settings.network]\nhttps-proxy = "http://proxy.example.com:3128"'))
+    here = replace(FACTS, vpc_networks=networks, public_bundle="", providers=frozenset({ECR}))
+    assert naming.needs_vpc_networks(settings)
+    assert naming.service_networks(settings, here) == services
+    assert naming.cluster_dns(settings, here)[0] == "169.254.20.10"
+    assert "169.254.20.0/24" not in proxy.no_proxy(settings, here)
+    assert set(services) <= set(proxy.no_proxy(settings, here))
+    is_assumed = "," not in lines and "cidr" not in lines
+    assert list(remarked(settings, here)) == (["settings.kubernetes.service-cidr"] if is_assumed else [])
 
 
 def test_dns_outside_of_the_services_is_remarked_and_used() -> None:
