@@ -4,12 +4,15 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from agent.errors import SettingsError
 
 _HINT = "see settings.network.https-proxy"
 _PORTS = {"http": 80, "https": 443}
+# Go's programs speak it to a proxy (net/http, Transport.Proxy), and the agent does not.
+_SOCKS = ("socks5", "socks5h")
+_SOCKS_PORT = 1080
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +41,36 @@ class Proxies:
     direct: tuple[str, ...] = ()
 
     def before(self, host: str, port: int) -> Proxy | None:
-        """Return the proxy for a host, or None where it is reached directly."""
-        if not self.url or any(_matches(entry, host.lower(), port) for entry in self.direct):
+        """Return the proxy for a host, or None where it is reached directly; SettingsError for one of SOCKS, too."""
+        return read(self.url) if self._stands_before(host, port) else None
+
+    def socks_before(self, host: str, port: int) -> tuple[str, int] | None:
+        """Return the host and port of the proxy for a host where it is one of SOCKS, else None."""
+        if not self._stands_before(host, port):
             return None
-        return read(self.url)
+        url = _parts(self.url)
+        return (url.hostname, url.port or _SOCKS_PORT) if url.hostname and url.scheme in _SOCKS else None
+
+    def _stands_before(self, host: str, port: int) -> bool:
+        return bool(self.url) and not any(_matches(entry, host.lower(), port) for entry in self.direct)
 
 
 def read(text: str) -> Proxy:
     """Read the URL of a proxy, which may be without its scheme; SettingsError where it is none."""
-    try:
-        url = urlsplit(text if "://" in text else f"http://{text}")
-        host, port = url.hostname, url.port
-    except ValueError as error:
-        raise SettingsError("the proxy's URL cannot be read", hint=_HINT) from error
-    if url.scheme not in _PORTS or not host:
+    url = _parts(text)
+    if url.scheme not in _PORTS or not url.hostname:
         raise SettingsError("the proxy's URL is neither of http:// nor of https://", hint=_HINT)
     authorization = _authorization(url.username, url.password)
-    return Proxy(host, port or _PORTS[url.scheme], authorization, secured=url.scheme == "https")
+    return Proxy(url.hostname, url.port or _PORTS[url.scheme], authorization, secured=url.scheme == "https")
+
+
+def _parts(text: str) -> SplitResult:
+    try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        _ = url.port  # reading it checks its range
+    except ValueError as error:
+        raise SettingsError("the proxy's URL cannot be read", hint=_HINT) from error
+    return url
 
 
 def parse(text: str) -> Proxies:

@@ -23,6 +23,24 @@ def test_upper_case_wins_where_it_says_something() -> None:
     assert found == Proxies(URL, ("localhost",))
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("socks5://10.0.0.9:9050", ("10.0.0.9", 9050)),
+        ("socks5://user:p%40ss@proxy.example.com", ("proxy.example.com", 1080)),
+        (URL, None),
+        ("proxy.example.com:1080", None),
+    ],
+)
+def test_a_proxy_of_socks_is_told_from_others(url: str, expected: tuple[str, int] | None) -> None:
+    found = proxies.parse(f"https_proxy={url}\nno_proxy=.internal\n")
+    assert found.socks_before(S3, 443) == expected
+    assert found.socks_before("a.internal", 443) is None
+    if expected:
+        with pytest.raises(SettingsError, match="neither of http:// nor of https://"):
+            found.before(S3, 443)
+
+
 @pytest.mark.parametrize("text", ["", "HTTPS_PROXY=\nNO_PROXY=\n", "not an environment file"])
 def test_no_proxy_at_all(text: str) -> None:
     assert proxies.parse(text).before(S3, 443) is None

@@ -34,7 +34,7 @@ VARYING = (
     (re.compile(r"\bi-[0-9a-f]{17}\b"), "i-0123456789abcdef0"),
     (re.compile(r"\b[0-9A-Fa-f]{32}(?=\.gr[78]\b)"), "0123456789ABCDEF"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "2026-01-01T00:00:00Z"),
-    (re.compile(r"; asked [0-9., :a-f]+"), "; asked 10.0.0.2"),
+    (re.compile(r"\b(answers(?: [A-Z]+)?) in \d+ ms"), r"\1 in 3 ms"),
     (re.compile(r"\bfor \d+ s\b"), "for 300 s"),
     (re.compile(r"\b02:ec(:[0-9a-f]{2}){4}\b"), "02:ec:00:01:ab:01"),
     (re.compile(r"\.toml: \(\d+, \d+\)"), ".toml: (1, 2)"),
@@ -61,6 +61,9 @@ class Ground:
     def configure(self, user_data: str) -> None:
         """Give the node user data, and have the agent render it; where it refuses, its status says why."""
         shutil.rmtree(self.root, ignore_errors=True)
+        # As the doctor reads it below its root; the C library reads the namespace's own.
+        (self.root / "etc").mkdir(parents=True)
+        (self.root / "etc/resolv.conf").write_text(f"nameserver {RESOLVER}\n")
         self.resident.metadata.set(USER_DATA, user_data)
         self._agent("-m", "agent", "configure", "--root", str(self.root))
 

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
 
+from agent import dns_question
 from agent.errors import FailedError, SettingsError
 from agent.redaction import redact
 from agent.redaction_cuts import CUT
@@ -32,8 +33,6 @@ _NAT64 = ip_network("64:ff9b::/96")
 # Names that mean something only where they are resolved, which is not here where a proxy does it.
 _LOCAL_DOMAINS = (".localhost", ".local", ".svc", ".internal")
 _SHORTEST_SECRET = 6
-_LONGEST_NAME = 253
-_LONGEST_LABEL = 63
 _WORD_LIMIT = 200
 
 
@@ -172,17 +171,11 @@ def _problem(text: str, url: SplitResult, *, plain: bool) -> str:
         "the destination holds characters that no URL has": not text.isascii() or not text.isprintable() or " " in text,
         "the destination is not an https URL": url.scheme != "https" and not plain,
         "the destination names no host": not host,
-        "the destination's host is no name that DNS can hold": not _fits_dns(host),
+        "the destination's host is no name that DNS can hold": not dns_question.is_name(host),
         "the destination's host is a number, and no address as it is usually written": _is_odd_number(host),
         "the destination has a user name or a fragment": url.username is not None or bool(url.fragment),
     }
     return next((problem for problem, found in problems.items() if found), "")
-
-
-def _fits_dns(host: str) -> bool:
-    """Return whether labels and name are as long as DNS has them (RFC 1035, 2.3.4)."""
-    labels = host.removesuffix(".").split(".")
-    return len(host) <= _LONGEST_NAME and all(0 < len(label) <= _LONGEST_LABEL for label in labels)
 
 
 def _is_odd_number(host: str) -> bool:

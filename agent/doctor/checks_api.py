@@ -1,15 +1,25 @@
 """Verdicts on what the API server says: TLS, authentication and the Node object."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 from agent.doctor.checks_host import keeps_restarting, words
 from agent.doctor.checks_metadata import NOT_ASKED
-from agent.doctor.evidence import Endpoint, Evidence, Metadata, Node, Trouble
+from agent.doctor.evidence import Endpoint, Evidence, Metadata, Node, Taint, Trouble
 from agent.doctor.remedy import Remedy, failed
 from agent.doctor.report import Finding
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
+# How the keys of start-up taints end: Kubernetes' own (node.kubernetes.io/not-ready, network-unavailable), Karpenter's
+# (karpenter.sh/unregistered), Cilium's and the CSI drivers' (node.cilium.io/agent-not-ready); and how those of the Node
+# Readiness Controller begin.
+_UNREADY = re.compile(
+    r"(^|[/-])(not-ready|not-initialized|uninitialized|unregistered|unavailable|unreachable)$|^readiness\.k8s\.io/"
+)
+_KEEPS_AWAY = frozenset({"NoSchedule", "NoExecute"})
+_SEE_OWNER = "wait a minute; then see the owner of the taint: a CNI's or CSI driver's pod on this node, or a controller"
 # From kubelet's start, or from the Node's creation, to a CNI configuration and a provider ID that is accepted.
 _JOINED_WITHIN = timedelta(minutes=2)
 
@@ -120,17 +130,31 @@ def _complaint(evidence: Evidence) -> str:
 
 
 def _ready(seen: Node) -> Finding:
-    if UNINITIALIZED in seen.taints:
+    if any(taint.key == UNINITIALIZED for taint in seen.taints):
         return Finding(
             "fail",
             f"Ready, but has the taint {UNINITIALIZED}",
             "the cloud node controller has not accepted its provider ID yet",
             "wait a minute; then see that the instance belongs to the cluster's account and region",
         )
+    tainted = f", tainted {_listed(seen.taints)}" if seen.taints else ""
+    starting = [taint for taint in seen.taints if _is_of_the_start(taint)]
+    if starting:
+        cause = f"{_listed(starting)} keeps pods away, and whoever removes it once the node is ready has not done so"
+        return Finding("warn", f"Ready{tainted}", cause, _SEE_OWNER)
     if seen.pressures:
-        said = f"Ready, with {', '.join(seen.pressures)}"
+        said = f"Ready, with {', '.join(seen.pressures)}{tainted}"
         return Finding("warn", said, "the node is short of it, and evicts pods", "use a larger instance or volume")
-    return Finding("ok", "Ready")
+    return Finding("ok", f"Ready{tainted}")
+
+
+def _is_of_the_start(taint: Taint) -> bool:
+    """Return whether a taint keeps pods away until something is ready; any other may be what the user wants."""
+    return taint.effect in _KEEPS_AWAY and _UNREADY.search(taint.key) is not None
+
+
+def _listed(taints: Iterable[Taint]) -> str:
+    return ", ".join(map(str, taints))
 
 
 def _no_node(trouble: Trouble, evidence: Evidence) -> Finding:

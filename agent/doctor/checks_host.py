@@ -74,6 +74,8 @@ def serving(evidence: Evidence) -> Finding:
     seen = evidence.serving
     if seen is None:
         return NOT_ASKED
+    if not seen.asked:
+        return Finding("ok", "kubelet signs its own certificate: settings.kubernetes.server-tls-bootstrap is false")
     if seen.present:
         return Finding("ok", "kubelet has its serving certificate")
     if seen.waited < _APPROVED_WITHIN:

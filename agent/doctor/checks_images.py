@@ -47,6 +47,23 @@ _FAULTS = (
         "way",
         Remedy("the node has no way to the registry", _WAY_OUT),
     ),
+    # The words of Go's crypto/x509. Whether it is the node's clock that is wrong, `clock` has said before.
+    _Fault(
+        re.compile(r"certificate has expired or is not yet valid"),
+        "image",
+        Remedy(
+            "the registry's certificate has expired, or is not valid yet",
+            "have the registry's owner renew it, or take the image from another registry",
+        ),
+    ),
+    _Fault(
+        re.compile(r"certificate is (not )?valid for"),
+        "image",
+        Remedy(
+            "the registry's certificate is for another name",
+            "check the registry's name in the pod's image, and settings.container-registry.mirrors",
+        ),
+    ),
     _Fault(
         re.compile(r"\bx509\b|\bcertificate\b"),
         "node",
@@ -92,7 +109,8 @@ def _is_of_the_pod(fault: _Fault, evidence: Evidence) -> bool:
 
 
 def _reaches_a_registry(evidence: Evidence) -> bool:
-    by_proxy = isinstance(evidence.proxy, Proxy) and evidence.proxy.status == 200
+    # What a proxy of SOCKS reaches is not known: no reason to blame the node.
+    by_proxy = isinstance(evidence.proxy, Proxy) and (evidence.proxy.status == 200 or evidence.proxy.socks)
     return by_proxy or isinstance(evidence.registry, str)
 
 

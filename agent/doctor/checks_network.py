@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agent.dns_question import Taken
 from agent.doctor.checks_metadata import NOT_ASKED
 from agent.doctor.evidence import Endpoint, Evidence, Metadata, Proxy, Secondary, Trouble, Uplink
 from agent.doctor.remedy import Remedy, failed
@@ -34,7 +35,17 @@ _DNS = {
         "check settings.kubernetes.api-server; a private endpoint needs enableDnsSupport and enableDnsHostnames",
     ),
     "no-answer": Remedy("no DNS server answers", _CHECK_DNS),
-    "failing": Remedy("no DNS server answers, or the one that does fails for this name (SERVFAIL)", _CHECK_DNS),
+    "silent": Remedy("a DNS server does not answer, and the next one is asked late", _CHECK_DNS),
+    "failing": Remedy(
+        "the DNS server fails for this name",
+        "check the VPC's forwarding rules (Route 53 Resolver) and the servers of its DHCP options",
+    ),
+    "none": Remedy("no DNS server is configured", "see the domain-name-servers of the VPC's DHCP options"),
+    "late": Remedy(
+        "the machine is too busy, packets are lost, or only questions for IPv4 addresses are answered",
+        "look again, see what uses the processor, and what filters DNS",
+    ),
+    "unknown": Remedy("no DNS server answers, or the one that does fails for this name (SERVFAIL)", _CHECK_DNS),
 }
 _TCP = {
     "timeout": Remedy(
@@ -46,6 +57,8 @@ _TCP = {
         "the node has no route there", "check the subnet's route table, and the node's address and default route"
     ),
 }
+# Answers after which the C library asks nobody else.
+_SERVED = ("NOERROR", "NXDOMAIN")
 _CHECK_PROXY = "check settings.network.https-proxy, and the proxy's own log"
 _REACHES_NOT = "the proxy does not reach it"
 _PROXY = {
@@ -57,6 +70,10 @@ _PROXY = {
     "protocol": Remedy("what listens there is no HTTP proxy", _CHECK_PROXY),
     "settings": Remedy("settings.network.https-proxy is no URL of a proxy", _CHECK_PROXY),
 }
+_SOCKS = Remedy(
+    "containerd and kubelet go through it, and uploads of bundles cannot",
+    "for NodeDiagnostics take `destination: node`, or give settings.network.https-proxy an http:// or https:// URL",
+)
 _REFUSED_BY_PROXY = {
     403: "the proxy's rules do not allow it",
     407: "the proxy wants credentials, or refuses those in settings.network.https-proxy",
@@ -103,15 +120,37 @@ def dns(evidence: Evidence) -> Finding:
         )
     if evidence.endpoint is None or seen is None:
         return NOT_ASKED
+    asked = evidence.nameservers
+    took = "; ".join(map(_took, asked or ()))
     if isinstance(seen, Trouble):
-        return failed(seen, _DNS)
-    asked = f" (asked {', '.join(seen.servers)}; {seen.seconds * 1000:.0f} ms)" if seen.servers else ""
-    said = f"{evidence.endpoint.host} is {', '.join(seen.addresses)}{asked}"
+        message = f"{seen.message}; {took}" if took else seen.message
+        return failed(Trouble(_why_unresolved(seen.kind, asked), message), _DNS)
+    answered = f" ({took})" if took else ""
+    said = f"{evidence.endpoint.host} is {', '.join(seen.addresses)}, after {seen.seconds * 1000:.0f} ms{answered}"
     if seen.seconds > _SLOW_RESOLUTION:
-        return Finding(
-            "warn", said, "a DNS server does not answer, and the next one is asked late", _DNS["no-answer"][1]
-        )
+        return Finding("warn", said, *_DNS["late" if asked and all(each.code for each in asked) else "silent"])
     return Finding("ok", said)
+
+
+def _took(question: Taken) -> str:
+    if not question.code:
+        return f"{question.server} does not answer"
+    said = "answers" if question.code == "NOERROR" else f"answers {question.code}"
+    return f"{question.server} {said} in {question.seconds * 1000:.0f} ms"
+
+
+def _why_unresolved(kind: str, asked: Sequence[Taken] | None) -> str:
+    """Tell apart what the C library calls a temporary failure, by how the servers took a question of their own."""
+    if kind == "name":
+        return kind
+    if not asked:
+        return "unknown" if asked is None else "none"
+    if not any(question.code for question in asked):
+        return "no-answer"
+    served = [question.code in _SERVED for question in asked]
+    if not any(served):
+        return "failing"
+    return "late" if served[0] else "silent" if not asked[0].code else "failing"
 
 
 def tcp(evidence: Evidence) -> Finding:
@@ -134,12 +173,15 @@ def proxy(evidence: Evidence) -> Finding:
     if not seen.address:
         bypassed = f"settings.network.no-proxy has {seen.target} reached without it"
         return Finding("ok", bypassed if seen.bypassed else "none is set")
+    return _asked_proxy(seen)
+
+
+def _asked_proxy(seen: Proxy) -> Finding:
+    if seen.socks:
+        said = f"{seen.address} takes connections; what it reaches cannot be asked through SOCKS"
+        return Finding("warn", said, *_SOCKS)
     if seen.status == 200:
         return Finding("ok", f"{seen.address} connects to {seen.target}")
-    return _refused_by_proxy(seen)
-
-
-def _refused_by_proxy(seen: Proxy) -> Finding:
     said = f"{seen.address} answers {seen.status} to CONNECT {seen.target}"
     if seen.status in _REFUSED_BY_PROXY:
         return Finding("fail", said, _REFUSED_BY_PROXY[seen.status], _CHECK_PROXY)

@@ -27,11 +27,10 @@ T = TypeVar("T")
 _WITHIN = 10.0
 # A dozen reads, on a node that may be too busy to answer soon.
 _IMDS_SECONDS = 4.0
-# One for each question that is open at a time, and two for the resolver, which may hang.
-_POOL = 11
+# One for each question that is open at a time, DNS servers among them, and two for the resolver, which may hang.
+_POOL = 14
 _SNAPSHOT = "/run/node-agent/enis.json"
 _CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
-_SERVING_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 # Where kubelet, containerd and the agent write, and what may lie on disks of its own: the instance store.
 _FILESYSTEMS = ("/var", "/run", "/var/lib/containerd", "/var/lib/kubelet", "/var/log/pods")
 
@@ -139,17 +138,9 @@ def _filesystems(root: Path) -> list[evidence.Filesystem]:
 
 
 def _takes_connections(path: Path) -> bool | None:
-    there = _exists(path)
+    there = inquiries.exists(path)
     is_forbidden = there is None or (there and not os.access(path, os.W_OK, effective_ids=True))
     return None if is_forbidden else vitals.takes_connections(path)
-
-
-def _exists(path: Path) -> bool | None:
-    """Return whether a file is there, or None where a user without rights cannot tell."""
-    try:
-        return path.exists()
-    except OSError:
-        return None
 
 
 def _ask_host(root: Path, run: _Run) -> _Host:
@@ -170,17 +161,10 @@ def _with_host(seen: Evidence, asked: _Host, root: Path, run: _Run) -> Evidence:
         seen,
         units=known,
         failed_units=failed,
-        serving=_serving(root, known.get("kubelet.service")),
+        serving=inquiries.serving(root, known.get("kubelet.service")),
         pull_failures=None if isinstance(pulls, Trouble) else pulls,
         kernel=None if isinstance(kernel, Trouble) else kernel,
     )
-
-
-def _serving(root: Path, kubelet: evidence.Unit | None) -> evidence.Serving | None:
-    present = _exists(files.below(root, _SERVING_CERTIFICATE))
-    if kubelet is None or present is None:
-        return None
-    return evidence.Serving(present, kubelet.active_for or 0.0)
 
 
 def _ask_imds(url: str | None) -> _Instance:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from agent.dns_question import Taken
 from agent.doctor.report import Announced
 from agent.model import Verdict
 
@@ -64,24 +65,25 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The addresses of the API server, how many seconds the resolver took, and the DNS servers it asks."""
+    """The addresses of the API server, and how many seconds the node's resolver took."""
 
     addresses: tuple[str, ...]
     seconds: float
-    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """The HTTPS proxy of the node without its credentials, empty where none is set, and its answer to CONNECT.
 
-    `bypassed`: one is set, and settings.network.no-proxy has the target reached without it.
+    `bypassed`: one is set, and settings.network.no-proxy has the target reached without it. `socks`: it takes
+    connections, and cannot be asked for the target, as it speaks SOCKS.
     """
 
     address: str = ""
     target: str = ""
     status: int = 0
     bypassed: bool = False
+    socks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,20 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Taint:
+    """A taint of the Node, written as kubectl writes it."""
+
+    key: str
+    effect: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
-    """The Node object: its Ready condition, its taints' keys, the pressure conditions that are true, and ours.
+    """The Node object: its Ready condition, its taints, the pressure conditions that are true, and ours.
 
     `created` is when kubelet registered it, by the API server's clock.
     """
@@ -102,7 +116,7 @@ class Node:
     ready: str
     reason: str = ""
     message: str = ""
-    taints: tuple[str, ...] = ()
+    taints: tuple[Taint, ...] = ()
     pressures: tuple[str, ...] = ()
     created: datetime | None = None
     announced: Announced = field(default_factory=Announced)
@@ -177,10 +191,14 @@ class Secondary:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """kubelet's serving certificate: whether it is there, and for how many seconds kubelet has run without it."""
+    """kubelet's serving certificate: whether it is there, and for how many seconds kubelet has run without it.
+
+    `asked`: kubelet asks the cluster for one (settings.kubernetes.server-tls-bootstrap).
+    """
 
     present: bool
     waited: float = 0.0
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +235,7 @@ class Evidence:
     role: Role | Probed = None
     endpoint: Endpoint | Probed = None
     resolution: Resolution | Probed = None
+    nameservers: tuple[Taken, ...] | None = None
     connection: str | Probed = None
     tls: str | Probed = None
     identity: Identity | Probed = None

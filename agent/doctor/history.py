@@ -16,8 +16,9 @@ def followed(report: Report, published: str | None, now: datetime) -> Report:
     """Return the report with its time, and what follows from the one that was published before it in this boot."""
     before = json_object(published)
     trouble = episode(before.get("trouble"))
-    said = (before.get("healthy"), _id(before.get("headline")))
-    if said == (report.healthy, report.headline.id if report.headline else ""):
+    said = (before.get("healthy"), before.get("failed"), _id(before.get("headline")))
+    # What failed and is not known any more has ended: the look after this one would not see that it had failed.
+    if said == (report.healthy, report.failed, report.headline.id if report.headline else ""):
         return replace(report, examined_at=spoken(now), since=str(before.get("since")), trouble=trouble)
     longest = _longer(trouble, _ended(before, now))
     return replace(report, examined_at=spoken(now), since=spoken(now), trouble=longest)

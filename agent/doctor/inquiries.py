@@ -1,8 +1,11 @@
 """What the doctor asks others: systemd, the journal, a registry and the API server, each within bounds."""
 
+import contextlib
 import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,10 +14,11 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from agent import clock, proxies
-from agent.doctor import evidence, parsing
+from agent.dns_question import Taken
+from agent.doctor import evidence, kubelet_files, parsing
 from agent.doctor.evidence import Evidence, Trouble
 from agent.errors import AgentError, SettingsError, TemporaryError
-from agent.host import eks, files, journal, kube, probe, systemd, vitals
+from agent.host import eks, files, journal, kube, nameservers, probe, systemd, vitals
 from agent.host.imds import Imds
 from agent.host.kube import ApiError, Cluster, Kube
 from agent.host.pool import Pool
@@ -35,6 +39,12 @@ _REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 # resolved's own list of servers; /etc/resolv.conf names only its stub.
 _RESOLV_CONFS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
+# MAXNS of resolv.h: the C library asks no more of them.
+_MAX_NAMESERVERS = 3
+_ADDRESS = re.compile(r"[\d.]+|.*:.*", re.ASCII)
+_KUBELET_CONFIG = "/etc/kubernetes/kubelet/config.json"
+_KUBELET_DROP_INS = "/etc/kubernetes/kubelet/config.json.d"
+_KUBELET_FLAGS = "/etc/kubernetes/kubelet/flags.env"
 _PROXY_ENVIRONMENT = "/etc/network/proxy.env"
 _REGISTRY_PORT = 443
 _PULLS_SINCE = "-10min"
@@ -110,16 +120,46 @@ def way_to(registry: str, root: Path, pool: Pool) -> Way:
     """Try the way to a registry that images are pulled from: through the proxy where one stands before it."""
     settings = proxies.parse(files.read_text(files.below(root, _PROXY_ENVIRONMENT)) or "")
     target = f"{registry}:{_REGISTRY_PORT}"
+    socks = settings.socks_before(registry, _REGISTRY_PORT)
+    if socks is not None:
+        _connect(*socks, pool)
+        return Way(evidence.Proxy(f"{probe.bracketed(socks[0])}:{socks[1]}", target, socks=True))
     before = settings.before(registry, _REGISTRY_PORT)
     if before is None:
         straight = evidence.Proxy(target=target, bypassed=bool(settings.url))
-        return Way(straight, attempt(lambda: _connect(registry, pool)))
+        return Way(straight, attempt(lambda: _connect(registry, _REGISTRY_PORT, pool)))
     address, status = probe.through_proxy(before, target)
     return Way(evidence.Proxy(address, target, status))
 
 
-def _connect(host: str, pool: Pool) -> str:
-    return probe.connect(probe.resolve(host, _REGISTRY_PORT, pool), _REGISTRY_PORT)
+def _connect(host: str, port: int, pool: Pool) -> str:
+    return probe.connect(probe.resolve(host, port, pool), port)
+
+
+def serving(root: Path, kubelet: evidence.Unit | None) -> evidence.Serving | None:
+    """Look for kubelet's serving certificate; None where it cannot be told whether there is to be one."""
+    wanted = attempt(partial(_serving_certificate, root))
+    if kubelet is None or isinstance(wanted, Trouble):
+        return None
+    if wanted is None:
+        return evidence.Serving(present=False, asked=False)
+    present = exists(files.below(root, wanted))
+    return None if present is None else evidence.Serving(present, kubelet.active_for or 0.0)
+
+
+def _serving_certificate(root: Path) -> str | None:
+    own, flags = (files.read_text(files.below(root, path)) or "" for path in (_KUBELET_CONFIG, _KUBELET_FLAGS))
+    drop_ins = files.texts(_KUBELET_DROP_INS, root=root)
+    later = (drop_ins[path] for path in sorted(drop_ins) if path.endswith(".conf"))
+    return kubelet_files.serving_certificate((own, *later), flags)
+
+
+def exists(path: Path) -> bool | None:
+    """Return whether a file is there, or None where a user without rights cannot tell."""
+    try:
+        return path.exists()
+    except OSError:
+        return None
 
 
 def read_cluster(root: Path) -> Cluster:
@@ -130,28 +170,41 @@ def read_cluster(root: Path) -> Cluster:
 def reach(seen: Evidence, cluster: Cluster, root: Path, pool: Pool) -> Evidence:
     """Go the way to the API server, as far as it leads."""
     url = urlsplit(cluster.server)
-    host, port = url.hostname or "", url.port or 443
-    seen = replace(seen, endpoint=evidence.Endpoint(host, port, cluster.name, cluster.node_name))
-    found = attempt(partial(_resolve, host, port, root, pool))
+    end = evidence.Endpoint(url.hostname or "", url.port or 443, cluster.name, cluster.node_name)
+    servers = _nameservers(end.host, root)
+    asked = [pool.start(partial(nameservers.ask, server, end.host)) for server in servers or ()]
+    seen = _go(replace(seen, endpoint=end), end, Path(cluster.ca_file), pool)
+    return seen if servers is None else replace(seen, nameservers=tuple(_taken(asked)))
+
+
+def _go(seen: Evidence, end: evidence.Endpoint, ca: Path, pool: Pool) -> Evidence:
+    found = attempt(partial(_resolve, end.host, end.port, pool))
     if isinstance(found, Trouble):
         return replace(seen, resolution=found)
-    connection = attempt(lambda: probe.connect(found.addresses, port))
+    connection = attempt(lambda: probe.connect(found.addresses, end.port))
     seen = replace(seen, resolution=found, connection=connection)
     if isinstance(connection, Trouble):
         return seen
-    return replace(seen, tls=attempt(lambda: probe.handshake(connection, port, host, Path(cluster.ca_file))))
+    return replace(seen, tls=attempt(lambda: probe.handshake(connection, end.port, end.host, ca)))
 
 
-def _resolve(host: str, port: int, root: Path, pool: Pool) -> evidence.Resolution:
-    configured = (files.read_text(files.below(root, path)) for path in _RESOLV_CONFS)
-    servers = parsing.nameservers(next(filter(None, configured), ""))
+def _resolve(host: str, port: int, pool: Pool) -> evidence.Resolution:
     began = time.monotonic()
-    try:
-        addresses = probe.resolve(host, port, pool)
-    except probe.ProbeError as error:
-        asked = f"; asked {', '.join(servers)}" if servers else ""
-        raise probe.ProbeError(error.kind, f"{error.message}{asked}") from error
-    return evidence.Resolution(addresses, time.monotonic() - began, servers)
+    return evidence.Resolution(probe.resolve(host, port, pool), time.monotonic() - began)
+
+
+def _nameservers(host: str, root: Path) -> tuple[str, ...] | None:
+    """Return the servers that a name is asked of, or None where no file says, or the host is an address already."""
+    configured = (files.read_text(files.below(root, path)) for path in _RESOLV_CONFS)
+    found = next(filter(None, configured), None)
+    return None if found is None or _ADDRESS.fullmatch(host) else parsing.nameservers(found)[:_MAX_NAMESERVERS]
+
+
+def _taken(asked: Sequence[Future[Taken]]) -> Iterator[Taken]:
+    for future in asked:
+        # No time is left where the threads hang in the resolver; what is no name was not asked.
+        with contextlib.suppress(TimeoutError, ValueError):
+            yield future.result(nameservers.SECONDS)
 
 
 def ask_api(cluster: Cluster, client: Imds) -> Answers:

@@ -14,6 +14,7 @@ from agent.doctor.evidence import (
     PullFailure,
     Secondary,
     Status,
+    Taint,
     Trouble,
     Unit,
     Uplink,
@@ -87,11 +88,15 @@ def node(body: Mapping[str, Any]) -> Node:
         ready=str(ready.get("status", "Unknown")),
         reason=str(ready.get("reason", "")),
         message=str(ready.get("message", "")),
-        taints=tuple(str(taint.get("key", "")) for taint in _mappings(_mapping(body, "spec").get("taints"))),
+        taints=tuple(map(_taint, _mappings(_mapping(body, "spec").get("taints")))),
         pressures=tuple(name for name in _PRESSURES if conditions.get(name, {}).get("status") == "True"),
         created=_time(_mapping(body, "metadata").get("creationTimestamp")),
         announced=_announced(_mapping(body, "metadata"), conditions.get(CONDITION, {})),
     )
+
+
+def _taint(body: Mapping[str, Any]) -> Taint:
+    return Taint(*(str(body.get(key) or "") for key in ("key", "effect", "value")))
 
 
 def _time(value: object) -> datetime | None:
@@ -103,7 +108,7 @@ def _time(value: object) -> datetime | None:
 
 
 def _announced(metadata: Mapping[str, Any], condition: Mapping[str, Any]) -> Announced:
-    fields = ("status", "reason", "message", "lastTransitionTime")
+    fields = ("status", "reason", "message", "lastTransitionTime", "lastHeartbeatTime")
     return Announced(str(metadata.get("uid", "")), *(str(condition.get(key, "")) for key in fields))
 
 

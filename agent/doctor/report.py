@@ -71,13 +71,17 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What the Node object, of that uid, says of the node's health already; `since` is when its status changed."""
+    """What the Node object, of that uid, says of the node's health already.
+
+    `since` is when its status changed, `heartbeat` when it was written last.
+    """
 
     uid: str = ""
     status: str = ""
     reason: str = ""
     message: str = ""
     since: str = ""
+    heartbeat: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 
 # What getaddrinfo(3) says of a name that does not exist, or has no address; anything else is the resolver's trouble.
 _NO_NAME = {socket.EAI_NONAME, socket.EAI_NODATA}
+# Python refuses by itself what has an empty label, or one that is too long.
+_NO_NAME_AT_ALL = "is no name that DNS can hold"
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 # X509_V_ERR_* of OpenSSL; any other number says that no trusted issuer was found.
 _VERIFY_KINDS = {9: "not-yet-valid", 10: "expired", 62: "hostname", 64: "hostname"}
@@ -45,6 +47,8 @@ def resolve(host: str, port: int, pool: Pool, *, seconds: float = SECONDS) -> tu
     except socket.gaierror as error:
         kind = "name" if error.errno in _NO_NAME else "failing"
         raise ProbeError(kind, f"{host} does not resolve ({error.strerror})") from error
+    except UnicodeError as error:
+        raise ProbeError("name", f"{host} {_NO_NAME_AT_ALL}") from error
     return tuple(dict.fromkeys(str(address[4][0]) for address in found))
 
 
@@ -56,7 +60,7 @@ def connect(addresses: Sequence[str], port: int, *, seconds: float = SECONDS) ->
         try:
             socket.create_connection((address, port), timeout=seconds / len(tried)).close()
         except OSError as error:
-            failures.append(_refusal(f"{_bracketed(address)}:{port}", error, seconds / len(tried)))
+            failures.append(_refusal(f"{bracketed(address)}:{port}", error, seconds / len(tried)))
         else:
             return address
     # A family that the node has no route for says nothing about the other.
@@ -86,11 +90,13 @@ def handshake(address: str, port: int, host: str, ca: Path, *, seconds: float = 
 
 def through_proxy(proxy: Proxy, target: str, *, seconds: float = SECONDS) -> tuple[str, int]:
     """Ask an HTTP proxy for a tunnel; return its address without credentials, and the status that it answers."""
-    address = f"{_bracketed(proxy.host)}:{proxy.port}"
+    address = f"{bracketed(proxy.host)}:{proxy.port}"
     try:
         plain = socket.create_connection((proxy.host, proxy.port), timeout=seconds)
     except socket.gaierror as error:
         raise ProbeError("name", f"the proxy {proxy.host} does not resolve ({error.strerror})") from error
+    except UnicodeError as error:
+        raise ProbeError("name", f"the proxy's host {proxy.host} {_NO_NAME_AT_ALL}") from error
     except OSError as error:
         raise _refusal(f"the proxy {address}", error, seconds) from error
     with plain:
@@ -128,5 +134,6 @@ def _refusal(target: str, error: OSError, seconds: float) -> ProbeError:
     return ProbeError(kind, f"{target}: {os.strerror(error.errno or 0)}")
 
 
-def _bracketed(address: str) -> str:
+def bracketed(address: str) -> str:
+    """Return an address as it stands before a port."""
     return f"[{address}]" if ":" in address else address

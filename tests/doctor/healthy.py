@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from agent.dns_question import Taken
 from agent.doctor.evidence import (
     Configured,
     Endpoint,
@@ -49,7 +50,8 @@ HEALTHY = Evidence(
     metadata=Metadata(NODE, "us-west-2a"),
     role=Role(NOW + timedelta(hours=6)),
     endpoint=Endpoint("api.demo.example", 443, "demo", NODE),
-    resolution=Resolution(("10.0.0.5",), 0.01, ("10.0.0.2",)),
+    resolution=Resolution(("10.0.0.5",), 0.01),
+    nameservers=(Taken("10.0.0.2", "NOERROR", 0.003),),
     connection="10.0.0.5",
     tls="TLSv1.3",
     identity=Identity(f"system:node:{NODE}", ("system:nodes", "system:authenticated")),

@@ -1,11 +1,13 @@
 """Every broken node has one headline, and nothing before it in the chain is called a failure."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from doctor.healthy import GIB, HEALTHY, HEALTHY_UPLINK, NODE, NOW, unit, units
 
+from agent.dns_question import Taken
 from agent.doctor.chain import CHAIN, examine
 from agent.doctor.checks_api import UNINITIALIZED
 from agent.doctor.evidence import (
@@ -16,10 +18,12 @@ from agent.doctor.evidence import (
     Node,
     Proxy,
     PullFailure,
+    Resolution,
     Role,
     Secondary,
     Serving,
     Status,
+    Taint,
     Trouble,
     Uplink,
 )
@@ -30,7 +34,20 @@ def verdict(level: str) -> Verdict:
     return Verdict("settings.kubernetes.api-server", level, "is missing", "user data")
 
 
+TAINT = re.compile(r"(?P<key>[^=:]+)(=(?P<value>[^:]*))?:(?P<effect>.+)")
+
+
+def tainted(*taints: str) -> Node:
+    """Return a Ready node with taints as kubectl writes them."""
+    parts = [found.groupdict("") for taint in taints if (found := TAINT.fullmatch(taint))]
+    return Node("True", "KubeletReady", taints=tuple(Taint(**each) for each in parts))
+
+
 # Evidence of a broken node, the check that names it, and words that its headline must have.
+def unresolved(*asked: Taken) -> dict[str, object]:
+    return {"resolution": Trouble("no-answer", "not within 2 s"), "nameservers": asked}
+
+
 BROKEN = {
     "no interface": ({"uplink": Trouble("missing", "there is no network interface")}, "primary", "no driver"),
     "interface down": ({"uplink": Uplink("eth0", False, False, 1500), "connection": None}, "primary", "is down"),
@@ -148,8 +165,19 @@ BROKEN = {
     "expired credentials": ({"role": Role(NOW - timedelta(minutes=1))}, "role", "expired at 2026-11-22T14:59:00Z"),
     "no kubeconfig": ({"endpoint": Trouble("server", "there is no kubeconfig")}, "dns", "there is no kubeconfig"),
     "endpoint does not resolve": ({"resolution": Trouble("name", "no such host")}, "dns", "enableDnsSupport"),
-    "DNS down": ({"resolution": Trouble("no-answer", "not within 2 s")}, "dns", "no DNS server answers"),
-    "DNS fails": ({"resolution": Trouble("failing", "try again")}, "dns", "SERVFAIL"),
+    "DNS down": (unresolved(Taken("10.0.0.2")), "dns", "not within 2 s; 10.0.0.2 does not answer"),
+    "DNS down, of two servers": (unresolved(Taken("10.0.0.2"), Taken("10.0.0.3")), "dns", "no DNS server answers"),
+    "DNS fails": (unresolved(Taken("10.0.0.2", "SERVFAIL", 0.002)), "dns", "10.0.0.2 answers SERVFAIL in 2 ms"),
+    "DNS fails for this name": (unresolved(Taken("10.0.0.2", "REFUSED")), "dns", "forwarding rules"),
+    "first DNS server down": (unresolved(Taken("10.0.0.9"), Taken("10.0.0.2", "NOERROR")), "dns", "is asked late"),
+    "one DNS server down, one fails": (
+        unresolved(Taken("10.0.0.9"), Taken("10.0.0.2", "SERVFAIL")),
+        "dns",
+        "fails for",
+    ),
+    "slow resolver": (unresolved(Taken("10.0.0.2", "NOERROR", 1.9)), "dns", "too busy"),
+    "no DNS server": (unresolved(), "dns", "no DNS server is configured"),
+    "DNS fails, servers unknown": ({**unresolved(), "nameservers": None}, "dns", "SERVFAIL"),
     "TCP refused": ({"connection": Trouble("refused", "refused")}, "tcp", "no API server listens there"),
     "TCP dropped": ({"connection": Trouble("timeout", "no answer within 2 s")}, "tcp", "security group"),
     "no route": ({"connection": Trouble("unreachable", "unreachable")}, "tcp", "route table"),
@@ -208,7 +236,7 @@ BROKEN = {
     "no CNI": ({"node": Node("False", "KubeletNotReady", "cni plugin not initialized")}, "node", "no CNI"),
     "disk pressure": ({"node": Node("False", "KubeletHasDiskPressure", "full")}, "node", "KubeletHasDiskPressure"),
     "kubelet silent": ({"node": Node("Unknown", "NodeStatusUnknown")}, "node", "stopped reporting"),
-    "not initialised": ({"node": Node("True", taints=(UNINITIALIZED,))}, "node", "cloud node controller"),
+    "not initialised": ({"node": tainted(f"{UNINITIALIZED}=true:NoSchedule")}, "node", "cloud node controller"),
     "no data volume": ({"statuses": {"storage": Status("failed", "no data volume")}}, "storage", "EBS volume"),
     "volume late": ({"statuses": {"storage": Status("waiting", "no disk yet")}}, "storage", "no disk yet"),
     "storage silent": ({"statuses": {}}, "storage", "has not reported"),
@@ -247,6 +275,7 @@ def test_a_healthy_node_has_no_headline() -> None:
     ("changes", "check", "words"),
     [
         ({"configured": Configured("ok", "", (verdict("warning"),))}, "user-data", "is missing"),
+        ({"resolution": Resolution(("10.0.0.5",), 1.5)}, "dns", "after 1500 ms (10.0.0.2 answers in 3 ms)"),
         ({"role": Role(NOW + timedelta(minutes=4))}, "role", "expire at"),
         ({"units": units(kubelet=unit("kubelet.service", restarts="5"))}, "kubelet", "5 restarts"),
         ({"statuses": {"storage": Status("degraded", "in memory")}}, "storage", "in memory"),
@@ -254,6 +283,7 @@ def test_a_healthy_node_has_no_headline() -> None:
         ({"failed_units": ("node-agent-packets@0a.service",)}, "units", "node-agent-packets@0a.service"),
         ({"failed_units": ("node-agent-console.service",)}, "units", "node-agent-console.service"),
         ({"proxy": Trouble("silent", "10.0.0.9:3128 takes connections")}, "proxy", "takes connections"),
+        ({"proxy": Proxy("10.0.0.9:1080", "ecr:443", socks=True)}, "proxy", "cannot be asked through SOCKS"),
         ({"statuses": {"storage": Status("ok", "")}}, "daemons", "none has reported"),
         (
             {"statuses": {"storage": Status("ok", ""), "network": Status("waiting", "no MAC")}},
@@ -270,12 +300,63 @@ def test_what_does_not_keep_a_node_out_is_a_warning(changes: dict[str, object], 
     assert report.healthy
 
 
+@pytest.mark.parametrize(
+    "taint",
+    [
+        *("node.cilium.io/agent-not-ready:NoSchedule", "ebs.csi.aws.com/agent-not-ready:NoExecute"),
+        *("karpenter.sh/unregistered:NoExecute", "node.kubernetes.io/network-unavailable:NoSchedule"),
+        *("node.kubernetes.io/not-ready:NoExecute", "readiness.k8s.io/NetworkReady=pending:NoSchedule"),
+    ],
+)
+def test_a_taint_that_keeps_pods_away_until_something_is_ready_is_a_warning(taint: str) -> None:
+    report = examine(replace(HEALTHY, node=tainted("dedicated=gpu:NoSchedule", taint)))
+    found = next(each for each in report.checks if each.id == "node")
+    assert (found.status, found.evidence) == ("warn", f"Ready, tainted dedicated=gpu:NoSchedule, {taint}")
+    assert found.cause.startswith(f"{taint} keeps pods away")
+    assert found.action
+    assert report.healthy
+
+
+@pytest.mark.parametrize(
+    "taint",
+    [
+        *("dedicated=gpu:NoSchedule", "nvidia.com/gpu:NoExecute", "node.kubernetes.io/unschedulable:NoSchedule"),
+        *("karpenter.sh/disrupted:NoSchedule", "example.com/agent-not-ready:PreferNoSchedule"),
+    ],
+)
+def test_a_taint_that_may_be_wanted_is_evidence_of_a_healthy_node(taint: str) -> None:
+    found = next(each for each in examine(replace(HEALTHY, node=tainted(taint))).checks if each.id == "node")
+    assert (found.status, found.evidence) == ("ok", f"Ready, tainted {taint}")
+
+
+def test_a_node_that_is_short_of_memory_tells_its_taints_too() -> None:
+    taint = "node.kubernetes.io/memory-pressure:NoSchedule"
+    seen = replace(tainted(taint), pressures=("MemoryPressure",))
+    found = next(each for each in examine(replace(HEALTHY, node=seen)).checks if each.id == "node")
+    assert (found.status, found.evidence) == ("warn", f"Ready, with MemoryPressure, tainted {taint}")
+
+
+def test_a_kubelet_that_asks_for_no_serving_certificate_lacks_none() -> None:
+    report = examine(replace(HEALTHY, serving=Serving(present=False, waited=4000.0, asked=False)))
+    assert report.healthy
+    found = next(each for each in report.checks if each.id == "serving")
+    assert (found.status, found.evidence.partition(":")[0]) == ("ok", "kubelet signs its own certificate")
+
+
 def test_a_proxy_that_the_registry_is_not_reached_by_is_none_in_the_way() -> None:
     report = examine(replace(HEALTHY, proxy=Proxy(target="api.ecr.example:443", bypassed=True), registry="10.0.0.6"))
     assert report.healthy
     found = {check.id: check.evidence for check in report.checks}
     assert "no-proxy has api.ecr.example:443 reached without it" in found["proxy"]
     assert "10.0.0.6" in found["images"]
+
+
+def test_a_name_that_resolves_tells_which_server_answered_and_how_late() -> None:
+    report = examine(replace(HEALTHY, nameservers=(Taken("10.0.0.2", "NOERROR", 0.003), Taken("10.0.0.9"))))
+    assert report.healthy
+    found = {check.id: check.evidence for check in report.checks}
+    said = "api.demo.example is 10.0.0.5, after 10 ms (10.0.0.2 answers in 3 ms; 10.0.0.9 does not answer)"
+    assert found["dns"] == said
 
 
 def test_a_headline_is_one_line() -> None:

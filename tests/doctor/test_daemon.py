@@ -210,6 +210,18 @@ def test_a_name_that_does_not_exist(root: Path, imds_url: str) -> None:
     assert headline.id == "dns"
 
 
+@pytest.mark.parametrize("host", [".gr7.us-west-2.eks.amazonaws.com", "a..b", "A" * 64 + ".example"])
+def test_a_name_that_no_name_can_be(root: Path, imds_url: str, host: str) -> None:
+    write_kubeconfig(root, f"https://{host}")
+    write_proxy(root, f"HTTPS_PROXY=http://{host}:3128\n")
+    report = daemon.examine(root=root, imds_url=imds_url)
+    assert report.headline is not None
+    assert report.headline.id == "dns"
+    assert "is no name that DNS can hold" in report.headline.message
+    assert "check settings.kubernetes.api-server" in report.headline.action
+    assert found(report, "proxy").cause == "settings.network.https-proxy names a host that does not exist"
+
+
 def test_a_wrong_key_in_the_user_data_is_named(root: Path, imds_url: str) -> None:
     verdict = {"path": "settings.kubernetes.api-server", "level": "error", "message": "is missing", "source": "x"}
     status.write("configure", "failed", "no", root=root, verdicts=[verdict])
@@ -249,6 +261,25 @@ def test_a_proxy_that_is_silent_does_not_reach_the_registry(root: Path, imds_url
         report = daemon.examine(root=root, imds_url=imds_url)
     assert found(report, "proxy").status == "warn"
     assert "takes connections" in found(report, "proxy").evidence
+
+
+def test_a_proxy_of_socks_is_not_asked_and_nothing_is_skipped_for_it(root: Path, imds_url: str) -> None:
+    with silent() as url:
+        write_proxy(root, f"HTTPS_PROXY={url.replace('http', 'socks5')}\n")
+        report = daemon.examine(root=root, imds_url=imds_url)
+        address = url.removeprefix("http://")
+    assert found(report, "proxy").status == "warn"
+    assert found(report, "proxy").evidence.startswith(f"{address} takes connections; what it reaches cannot be asked")
+    assert "because proxy" not in found(report, "images").cause
+
+
+def test_a_proxy_of_socks_that_is_not_there(root: Path, imds_url: str) -> None:
+    with silent() as url:
+        address = url.removeprefix("http://")
+    write_proxy(root, f"HTTPS_PROXY=socks5://user:hunter2@{address}\n")
+    report = daemon.examine(root=root, imds_url=imds_url)
+    assert (found(report, "proxy").status, found(report, "proxy").cause) == ("fail", "no proxy listens there")
+    assert found(report, "proxy").evidence == f"{address}: Connection refused"
 
 
 def test_what_is_no_url_of_a_proxy(root: Path, imds_url: str) -> None:

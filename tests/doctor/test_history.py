@@ -54,6 +54,15 @@ def test_of_more_troubles_the_longest_is_told() -> None:
     assert found.trouble.id == "tcp"
 
 
+def test_a_trouble_that_was_not_known_for_a_look_is_told_all_the_same() -> None:
+    """A kubelet that is started anew is on its way again: for two minutes its Node is not judged."""
+    lost = Report((Check("fail", "not Ready: no CNI", "", "see the journal", id="node"),))
+    joining = Report((Check("unknown", "not Ready: no CNI", "", "wait", id="node"),))
+    found = looks((0, lost), (10, lost), (20, lost), (21, joining), (22, WELL))
+    said = "node: not Ready: no CNI -> see the journal"
+    assert found.trouble == Episode("node", said, "2026-11-22T15:00:00Z", "2026-11-22T15:21:00Z")
+
+
 def test_what_a_boot_waits_for_anyway_is_not_told() -> None:
     assert looks((0, LOST), (1, WELL)).trouble is None
     assert looks((0, WAITING), (30, WELL)).trouble is None

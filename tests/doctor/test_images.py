@@ -15,6 +15,10 @@ HEAD = 'failed to do request: Head \\"https://602401143452.dkr.ecr.us-west-2.ama
 STATUS = (
     "unexpected status from HEAD request to https://602401143452.dkr.ecr.us-west-2.amazonaws.com/v2/eks/manifests/a: "
 )
+REFUSED = "tls: failed to verify certificate: x509: certificate"
+EXPIRED = f"{REFUSED} has expired or is not yet valid: current time 2026-11-22T15:00:00Z is after 2026-11-01T00:00:00Z"
+OTHER_NAME = f"{REFUSED} is valid for registry.example, not r.example"
+NO_NAME = f"{REFUSED} is not valid for any names, but wanted to match r.example"
 NOT_READY = Node("False", "KubeletNotReady", "cni plugin not initialized")
 
 
@@ -45,6 +49,9 @@ def judged(evidence: Evidence) -> Check:
             f"{HEAD}tls: failed to verify certificate: x509: certificate signed by unknown authority",
             "CA is not trusted",
         ),
+        (f"{HEAD}{EXPIRED}", "certificate has expired, or is not valid yet"),
+        (f"{HEAD}{OTHER_NAME}", "certificate is for another name"),
+        (f"{HEAD}{NO_NAME}", "certificate is for another name"),
         (f"{STATUS}401 Unauthorized", "role may not pull"),
         (f"{STATUS}403 Forbidden", "role may not pull"),
         (f"{ACCOUNT}: not found", "no such image"),
@@ -64,7 +71,11 @@ def test_an_image_may_be_called_anything(image: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["docker.io/library/nginx:tpyo: not found", f"{STATUS}403 Forbidden", "of all things"]
+    "reason",
+    [
+        *("docker.io/library/nginx:tpyo: not found", f"{STATUS}403 Forbidden", "of all things"),
+        *(f"{HEAD}{EXPIRED}", f"{HEAD}{OTHER_NAME}", f"{HEAD}{NO_NAME}"),
+    ],
 )
 def test_what_a_pods_author_can_put_right_is_a_warning_on_a_node_that_is_ready(reason: str) -> None:
     seen = pulled(reason, "docker.io/library/nginx:tpyo")
@@ -73,12 +84,18 @@ def test_what_a_pods_author_can_put_right_is_a_warning_on_a_node_that_is_ready(r
     assert judged(replace(seen, node=NOT_READY)).status == "fail"
 
 
+def test_a_certificate_that_nobody_trusts_is_the_nodes_trouble_and_a_proxys_is_its_own() -> None:
+    assert judged(pulled(f"{HEAD}{REFUSED} signed by unknown authority")).status == "fail"
+    assert judged(pulled(f"{HEAD}proxyconnect tcp: {EXPIRED}")).cause == "the proxy refuses"
+
+
 def test_a_registry_that_is_not_reached_is_the_nodes_trouble_where_none_is() -> None:
     seen = pulled(f"{HEAD}dial tcp 10.0.5.3:443: i/o timeout")
     away = Trouble("timeout", "10.0.0.6:443 did not answer within 2 s")
     assert judged(replace(seen, registry=away)).status == "fail"
     assert judged(replace(seen, registry="10.0.0.6")).status == "warn"
     assert judged(replace(seen, proxy=Proxy("10.0.0.9:3128", "ecr:443", 200))).status == "warn"
+    assert judged(replace(seen, proxy=Proxy("10.0.0.9:1080", "ecr:443", socks=True))).status == "warn"
 
 
 def test_the_way_to_the_registry_is_no_more_than_a_warning_while_nothing_fails() -> None:

@@ -9,7 +9,7 @@ from doctor.healthy import HEALTHY, NODE, NOW, unit, units
 from agent.announce import change
 from agent.doctor.chain import examine
 from agent.doctor.checks_api import UNINITIALIZED
-from agent.doctor.evidence import Evidence, Node, Trouble, Unit
+from agent.doctor.evidence import Evidence, Node, Taint, Trouble, Unit
 from agent.doctor.report import Announced
 
 NEW = Announced(uid="5f0c")
@@ -18,7 +18,7 @@ WAYPOINTS = {
     "not registered": Trouble("missing", f"the cluster has no Node {NODE}"),
     "has not reported": Node("Unknown"),
     "no CNI": WITHOUT_CNI,
-    "not initialised": Node("True", taints=(UNINITIALIZED,)),
+    "not initialised": Node("True", taints=(Taint(UNINITIALIZED, "NoSchedule"),)),
 }
 
 

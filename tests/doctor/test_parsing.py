@@ -17,6 +17,7 @@ from agent.doctor.evidence import (
     PullFailure,
     Secondary,
     Status,
+    Taint,
     Trouble,
     Unit,
     Uplink,
@@ -65,7 +66,7 @@ def test_a_review_tells_the_user() -> None:
 
 def test_a_node_tells_its_ready_condition_and_taints() -> None:
     body = {
-        "spec": {"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]},
+        "spec": {"taints": [{"key": "a/not-ready", "effect": "NoSchedule"}, {"key": "b", "value": "c", "effect": "x"}]},
         "status": {
             "conditions": [
                 {"type": "DiskPressure", "status": "False"},
@@ -73,7 +74,9 @@ def test_a_node_tells_its_ready_condition_and_taints() -> None:
             ]
         },
     }
-    assert parsing.node(body) == Node("False", "KubeletNotReady", "no CNI", ("node.kubernetes.io/not-ready",))
+    taints = (Taint("a/not-ready", "NoSchedule"), Taint("b", "x", "c"))
+    assert parsing.node(body) == Node("False", "KubeletNotReady", "no CNI", taints)
+    assert [str(taint) for taint in taints] == ["a/not-ready:NoSchedule", "b=c:x"]
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,20 @@ def test_a_name_resolves() -> None:
     assert "127.0.0.1" in probe.resolve("localhost", 443, Pool(1))
 
 
+NO_NAMES = (".gr7.us-west-2.eks.amazonaws.com", "a..b", "A" * 64 + ".example")
+
+
+@pytest.mark.parametrize("host", NO_NAMES)
+def test_what_is_no_name_is_said_so(host: str) -> None:
+    for ask in (
+        lambda: probe.resolve(host, 443, Pool(1)),
+        lambda: probe.through_proxy(proxies.read(f"http://{host}:3128"), "ecr.example:443"),
+    ):
+        with pytest.raises(ProbeError, match="is no name that DNS can hold") as caught:
+            ask()
+        assert caught.value.kind == "name"
+
+
 def test_an_address_is_its_own() -> None:
     assert probe.resolve("10.0.0.5", 443, Pool(1)) == ("10.0.0.5",)
 
