@@ -14,6 +14,7 @@ exit statuses:
   75  try again later
   78  a person must change the configuration
 """
+_CONSOLE_OUTPUT = "aws ec2 get-console-output --latest --output text --instance-id ID"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -178,7 +179,7 @@ def _add_diagnosis(commands: Subparsers) -> None:
         "console",
         "console",
         does="write one cycle of diagnostics to the console",
-        example="node-agent console --output /dev/stdout\n  aws ec2 get-console-output … | node-agent console decode -",
+        example=f"node-agent console --output /dev/stdout\n  {_CONSOLE_OUTPUT} | node-agent console decode -",
     )
     console.add_argument(
         "--output", type=Path, default=Path("/dev/console"), metavar="FILE", help="(default: %(default)s)"
@@ -191,9 +192,11 @@ def _add_diagnosis(commands: Subparsers) -> None:
         "decode",
         "console_decode",
         does="find, check and print the newest whole cycle in raw console text",
-        example="node-agent console decode console.txt",
+        example=f"node-agent console decode console.txt\n  {_CONSOLE_OUTPUT} | node-agent console decode -",
     )
-    decode.add_argument("file", type=Path, metavar="FILE", help="console text, or - for standard input")
+    decode.add_argument(
+        "file", type=Path, metavar="FILE", help="console text, also in the AWS CLI's JSON, or - for standard input"
+    )
     diagnose = _with_json(
         _add(
             commands,

@@ -74,21 +74,42 @@ def cycle(output: Path, doctor: Doctor, *, root: Path = Path("/"), apart: float 
 
 
 def _cycle(output: Path, doctor: Doctor, root: Path) -> None:
-    number = _number(status.read("console", root=root))
+    last = _number(status.read("console", root=root))
     if not _chosen(root).enabled:
-        doctor.announce(_told(doctor.examine()))
-        _remember(root, "off", "settings.console.enabled is false", number)
+        _consult(doctor)
+        _remember(root, "off", "settings.console.enabled is false", last)
         return
-    with console.opened(output) as port:
-        _write_cycle(port, doctor, number, root)
+    with contextlib.ExitStack() as held:
+        try:
+            port = _opened(output, root, last, held)
+            last = last or _write_first(port, root)
+        except AgentError:
+            # A port that is away or stuck costs a cycle and nothing else.
+            _consult(doctor)
+            raise
+        _write_whole(port, doctor, last + 1, root)
 
 
-def _write_cycle(port: Port, doctor: Doctor, last: int, root: Path) -> None:
-    number = last + 1
-    if last == 0:
-        _write(port, root, number, _told(_glance(root)))
-        log.get("console").info("the first headline of this boot is out")
-        number += 1
+def _consult(doctor: Doctor) -> None:
+    doctor.announce(_told(doctor.examine()))
+
+
+def _opened(output: Path, root: Path, last: int, held: contextlib.ExitStack) -> Port:
+    try:
+        return held.enter_context(console.opened(output))
+    except FailedError as error:
+        _remember(root, "failed", str(error), last)
+        raise
+
+
+def _write_first(port: Port, root: Path) -> int:
+    """Write what is known before anybody is asked, as the boot's first cycle, and return its number."""
+    _write(port, root, 1, _told(_glance(root)))
+    log.get("console").info("the first headline of this boot is out")
+    return 1
+
+
+def _write_whole(port: Port, doctor: Doctor, number: int, root: Path) -> None:
     found = _told(doctor.examine())
     try:
         _write(port, root, number, found, more=_host_sections(root, found, _chosen(root)))
@@ -218,9 +239,12 @@ def _said(finished: Finished) -> str:
 
 def decode(path: Path) -> None:
     """Print the newest whole cycle of a file (or `-`, standard input); FailedError where there is no whole one."""
-    found = reading.newest(_raw(path))
+    found = reading.newest(reading.console_text(_raw(path)))
     if found is None:
-        raise FailedError(f"there is no cycle of node-agent in {path}", hint="wait five minutes, and fetch it again")
+        raise FailedError(
+            f"there is no cycle of node-agent in {path}",
+            hint="of the AWS CLI take --output text or json; then wait five minutes, and fetch it again",
+        )
     sys.stdout.write(_readable(found))
     sys.stdout.flush()
     if found.missing:

@@ -1,5 +1,6 @@
 """Reading a cycle back from raw console text, with the kernel's and systemd's lines in between."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,16 @@ class Cycle:
             elif inside:
                 found.append(line)
         return "\n".join(found)
+
+
+def console_text(raw: bytes) -> bytes:
+    """Return the console's text out of what `aws ec2 get-console-output` prints by default, JSON; else all of it."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):  # the latter by what is nested in itself thousands of times
+        return raw
+    output = body.get("Output") if isinstance(body, dict) else None
+    return output.encode(errors="replace") if isinstance(output, str) else raw
 
 
 def newest(raw: bytes) -> Cycle | None:

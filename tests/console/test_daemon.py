@@ -186,6 +186,15 @@ def test_decode_reads_standard_input(root: Path, tmp_path: Path) -> None:
     assert ended.stdout.startswith(b"cycle 2 of ")
 
 
+def test_decode_reads_what_the_aws_cli_prints_by_default(root: Path, tmp_path: Path) -> None:
+    output = tmp_path / "console"
+    daemon.cycle(output, DOCTOR, root=root)
+    printed = json.dumps({"InstanceId": "i-0123456789abcdef0", "Output": output.read_text()}, indent=4)
+    command = [sys.executable, "-m", "agent", "console", "decode", "-"]
+    ended = subprocess.run(command, input=printed.encode(), capture_output=True, timeout=30, check=True)
+    assert ended.stdout.startswith(b"cycle 2 of ")
+
+
 def test_decode_says_what_is_missing(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "console"
     daemon.cycle(output, DOCTOR, root=root)
@@ -199,7 +208,7 @@ def test_decode_says_what_is_missing(root: Path, tmp_path: Path, capsys: pytest.
 def test_decode_of_anything_else_says_so(tmp_path: Path) -> None:
     path = tmp_path / "console"
     path.write_text("login: ")
-    with pytest.raises(FailedError, match="no cycle"):
+    with pytest.raises(FailedError, match=r"no cycle.*--output text or json"):
         daemon.decode(path)
     with pytest.raises(FailedError, match="cannot read"):
         daemon.decode(tmp_path / "none")
@@ -262,6 +271,32 @@ def test_where_the_port_is_stuck_the_cluster_is_told_all_the_same(root: Path) ->
     decoded = newest(bytes(got))
     assert decoded is not None
     assert (decoded.number, decoded.missing) == ("3", "")
+
+
+def test_where_the_console_cannot_be_opened_the_cluster_is_told_all_the_same(root: Path, tmp_path: Path) -> None:
+    port, told = tmp_path / "port", list[Report]()
+    os.mkfifo(port)
+    for _ in range(2):
+        with pytest.raises(FailedError, match="nothing reads it"):
+            daemon.cycle(port, daemon.Doctor(examine, told.append), root=root)
+    assert told == [examine(), examine()]
+    said = status.read("console", root=root)
+    assert said is not None
+    assert (said["state"], said["cycle"]) == ("failed", 0)
+    assert said["message"].startswith(f"cannot open {port}")
+    # It is there: the first headline of the boot comes as if nothing had been.
+    daemon.cycle(tmp_path / "console", DOCTOR, root=root)
+    assert [marker[1] for marker in begins(tmp_path / "console")] == ["1", "2"]
+
+
+def test_where_the_first_headline_cannot_be_written_the_cluster_is_told_all_the_same(root: Path) -> None:
+    told: list[Report] = []
+    with pytest.raises(FailedError, match="cannot write /dev/full"):
+        daemon.cycle(Path("/dev/full"), daemon.Doctor(examine, told.append), root=root)
+    assert told == [examine()]
+    said = status.read("console", root=root)
+    assert said is not None
+    assert (said["state"], said["cycle"]) == ("failed", 1)
 
 
 def drain(master: int, got: bytearray, ended: threading.Event) -> None:

@@ -1,12 +1,13 @@
 """A cycle is read back from what a console keeps of it, or the reader says what is missing."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.console.decode import Cycle, newest
+from agent.console.decode import Cycle, console_text, newest
 from agent.console.frame import HEADLINE_LIMIT, Header, encode, one_line
 from agent.console.text import console_lines
 from agent.doctor.report import Check, Report, as_line
@@ -58,6 +59,31 @@ def test_a_section_is_found_by_its_name() -> None:
 def test_a_healthy_node_is_told_from_another() -> None:
     assert found(frame(headline=as_line(Report((Check("ok", "answers", id="imds"),))))).healthy
     assert not found(frame()).healthy
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+def test_a_cycle_is_found_in_the_json_that_the_aws_cli_prints_by_default(indent: int | None) -> None:
+    raw = NOISE[0] + frame() + NOISE[1]
+    answer = {"InstanceId": "i-0123456789abcdef0", "Output": raw.decode(), "Timestamp": "2026-11-22T15:00:00+00:00"}
+    for printed in (json.dumps(answer, indent=indent), json.dumps(answer, indent=indent, ensure_ascii=False)):
+        assert found(console_text(printed.encode())) == found(raw)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", frame(), b'{"Output": null}', b'["Output"]', b"17", b'{"Output": "', b"[" * 100_000]
+)
+def test_what_is_no_such_json_stays_as_it_is(raw: bytes) -> None:
+    assert console_text(raw) == raw
+
+
+@given(st.binary() | st.text().map(lambda text: json.dumps({"Output": text}).encode()))
+def test_any_bytes_have_a_console_text(raw: bytes) -> None:
+    assert newest(console_text(raw)) is None
+
+
+def test_a_character_that_no_text_holds_does_no_harm() -> None:
+    """JSON may escape half of a pair of UTF-16."""
+    assert console_text(b'{"Output": "a\\ud800b"}') == b"a?b"
 
 
 def test_the_newest_whole_cycle_wins() -> None:
