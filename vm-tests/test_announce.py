@@ -85,8 +85,8 @@ def test_the_node_says_what_the_doctor_says_once(ground: Ground) -> None:
     said = writes(ground)
     node = KUBELET.format(name(ground))
     assert said == [
-        (node, "", f"/api/v1/nodes/{name(ground)}/status"),
         (node, DOCTOR, "/api/v1/namespaces/default/events"),
+        (node, "", f"/api/v1/nodes/{name(ground)}/status"),
     ]
     say(ground, "/var is full")
     assert writes(ground) == said

@@ -3,8 +3,10 @@
 Only what the doctor is sure of: a node that is still on its way says nothing.
 """
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.doctor.report import CONDITION, Announced, Report, as_line
@@ -12,6 +14,9 @@ from agent.doctor.report import CONDITION, Announced, Report, as_line
 # What the API server takes of an Event's message.
 _MESSAGE_BYTES = 1024
 _HEALTHY = "Healthy"
+_WITHOUT_EVENT = " (no Event of this could be made yet)"
+# Of a digest, as many as Kubernetes' own Events have after their object's name.
+_DIGITS = 16
 _FIGURES = re.compile(r"\d+")
 
 
@@ -27,8 +32,16 @@ class Change:
     after_trouble: bool
 
     @property
+    def is_said(self) -> bool:
+        """Whether the Node says so already."""
+        same = (self.before.status, self.before.reason) == (self.status, self.reason)
+        return same and _gist(self.before.message) == _gist(self.message)
+
+    @property
     def is_news(self) -> bool:
-        """Whether more than words differ; that a node is well from the start is no news."""
+        """Whether more than words differ, or there is no Event of it yet; a node that was always well is no news."""
+        if self.before.message.endswith(_WITHOUT_EVENT):
+            return True
         if self.before.status == self.status:
             return self.before.reason != self.reason
         return bool(self.before.status) or self.status == "False" or self.after_trouble
@@ -43,9 +56,13 @@ def wanted(report: Report, node: str) -> Change | None:
     reason = _HEALTHY if headline is None else _reason(headline.id)
     message = as_line(report).encode()[:_MESSAGE_BYTES].decode(errors="ignore")
     status = "True" if headline is None else "False"
-    if (before.status, before.reason) == (status, reason) and _gist(before.message) == _gist(message):
-        return None
-    return Change(node, status, reason, message, before, after_trouble=report.trouble is not None)
+    change = Change(node, status, reason, message, before, after_trouble=report.trouble is not None)
+    return None if change.is_said else change
+
+
+def without_event(change: Change) -> Change:
+    """Return the change as the Node says it while its Event is refused: so the next look sees what is still to do."""
+    return replace(change, message=change.message + _WITHOUT_EVENT)
 
 
 def _gist(message: str) -> str:
@@ -73,11 +90,18 @@ def patch(change: Change, now: str) -> dict[str, Any]:
 
 
 def event(change: Change, now: str) -> dict[str, Any]:
-    """Return an Event of the Node; as the Node has no namespace, it lives in `default`."""
+    """Return an Event of the Node; as the Node has no namespace, it lives in `default`.
+
+    Its name is that of the change: where the Node cannot be patched the same change is seen again, and the API server
+    refuses a second Event of the name.
+    """
+    before = change.before
+    told = (before.uid, before.status, before.reason, before.since, before.heartbeat, change.status, change.reason)
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:_DIGITS]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{change.node}.", "namespace": "default"},
+        "metadata": {"name": f"{change.node}.{digest}", "namespace": "default"},
         "involvedObject": {"apiVersion": "v1", "kind": "Node", "name": change.node, "uid": change.before.uid},
         "reason": change.reason,
         "message": change.message,
