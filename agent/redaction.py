@@ -6,7 +6,7 @@ from functools import cache
 
 from agent.redaction_rules import FORMS, NAME, NAMED, Rule
 
-_Compiled = tuple[Rule, re.Pattern[str]]
+_Compiled = tuple[Rule, re.Pattern[str], re.Pattern[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ def redact(text: str) -> str:
 
 def _apply(rules: tuple[_Compiled, ...], text: str) -> tuple[str, int]:
     count = 0
-    for rule, pattern in rules:
-        text, cut = _cut(rule, pattern, text)
-        count += cut
+    for rule, needed, pattern in rules:
+        if not rule.needs or needed.search(text):
+            text, cut = _cut(rule, pattern, text)
+            count += cut
     return text, count
 
 
@@ -54,7 +55,7 @@ def _cut(rule: Rule, pattern: re.Pattern[str], text: str) -> tuple[str, int]:
 @cache
 def _compiled(rules: tuple[Rule, ...]) -> tuple[_Compiled, ...]:
     """Compile rules when the first text comes for them: 20 ms that most processes need not spend at their start."""
-    return tuple((rule, re.compile(rule.pattern, rule.flags)) for rule in rules)
+    return tuple((rule, re.compile(rule.needs), re.compile(rule.pattern, rule.flags)) for rule in rules)
 
 
 @cache

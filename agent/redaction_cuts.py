@@ -14,6 +14,9 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _PLAIN = frozenset(
     {*("null", "true", "false", "~", "none", "nil", "<nil>", "<none>", "yes", "no", "on", "off"), *("{", "{}")}
 )
+# Where a key in quotes has a value without, it is JSON's, and ends before a comma or a bracket.
+_LITERAL = re.compile(r"(?:null|true|false|\{\}|-?[0-9][0-9.eE+-]*)(?=[,}\]])")
+_TABLE = re.compile(r"\{[\w.-]+[:=]")
 _ITEM = re.compile(
     r"(?P<quote>\")(?:[^\"\\\n]|\\.)+\"|(?P<slashed>\\+\")(?:[^\"\\\n]|\\++(?!\"))+(?P=slashed)|(?P<single>')[^'\n]+'"
     r"|(?<=\s)#[^\n]*|[\"'\\]+[nrt]?|(?P<bare>[^\s,\[\]\"'\\]+)"
@@ -32,18 +35,31 @@ def value(match: re.Match[str]) -> str:
     bare = match[0][len(kept) :]
     if kept != match["keep"]:
         return kept + CUT
-    if bare.lower() in _PLAIN or not bare.strip("*") or _HEADER.fullmatch(bare):
+    literal = _LITERAL.match(bare) if match["key"] else None
+    bare, rest = (literal[0], bare[literal.end() :]) if literal else (bare, "")
+    if bare.lower() in _PLAIN or not bare.strip("*") or _HEADER.fullmatch(bare) or _TABLE.fullmatch(bare):
         return match[0]
     # A number's place in JSON or TOML takes a string only in quotes: those of the key, which may be escaped.
     quote = match["key"] or ('"' if kept.endswith("= ") else "")
-    return kept + (quote + CUT + quote if _NUMBER.fullmatch(bare) else CUT)
+    return kept + (quote + CUT + quote if _NUMBER.fullmatch(bare) else CUT) + rest
+
+
+def header(match: re.Match[str]) -> str:
+    """Cut what follows the scheme of a header; without a scheme and quotes, a value that may be its format's."""
+    return whole(match) if match["opens"] or match["scheme"] else value(match)
 
 
 def word(match: re.Match[str]) -> str:
-    """Cut the value of a key that prose has as well: there it says a number, or a sentence."""
+    """Cut the value of a key that prose has as well, unless it is a number; that of dbpass=1 is a password."""
     bare = match[0][len(match["keep"]) :]
-    sentence = ":" in match["keep"] and re.match(r"[ \t]+[^\s#]", match.string[match.end() : match.end() + 80])
-    return match[0] if _NUMBER.fullmatch(bare) or (sentence and _kept(match) == match["keep"]) else value(match)
+    joined = match.string[max(0, match.start() - 1) : match.start()].isalnum()
+    return match[0] if _NUMBER.fullmatch(bare) and not joined else sentence(match)
+
+
+def sentence(match: re.Match[str]) -> str:
+    """Cut the value of a key that prose has as well, unless more words follow."""
+    prose = ":" in match["keep"] and re.match(r"[ \t]+[^\s#]", match.string[match.end() : match.end() + 80])
+    return match[0] if prose and _kept(match) == match["keep"] else value(match)
 
 
 def items(match: re.Match[str]) -> str:

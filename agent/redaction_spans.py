@@ -65,7 +65,7 @@ def _indent(data: bytes, first: int, last: int) -> tuple[int, bytes]:
 def _open() -> Any:
     """Compile what a line ends with whose value stands below: a name, or a name and what opens a value."""
     pattern = (
-        rf"(?:(?:{NAMES})s?|pass|user[_-]?data)[\"'\\]*[ \t]*"
+        rf"(?:(?:{NAMES})s?|pass(?:in|out)?|-[\w.-]*(?:auth|creds)|user[_-]?data)[\"'\\]*[ \t]*"
         r"(?:,|[:=]>?[ \t]*(?:\[[^\]]*|[|>][0-9+-]{0,2})?)?[ \t]*(?:#.*)?\r?\n?\z"
     )
     options = re2.Options()

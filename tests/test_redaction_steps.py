@@ -30,16 +30,67 @@ PIECES = [
     *("token:\n- a\n", "- a\n", "\n ", " a\n", "token: |\n  a\n\n", "\n\n", "name: token\n", "private_key=/a/", "/a/"),
     *("curl ", "curl -u ", "-u a:", "cookie:", "cookie: a=b;", "authorization: ", "authorization", "bearer ", " "),
     *("user-data=", "user-data: '", "<token>", "<token", "pass=", "pass: ", ",;", "auth=", "AKIA", "ghp_", "a.", "}"),
+    *(
+        "mysql ",
+        "mysql",
+        'mysql "',
+        "mysql -p",
+        "redis-cli ",
+        "redis-cli -a",
+        "mongo ",
+        "mongo -p ",
+        "oc login ",
+        "oc ",
+    ),
+    *("sshpass ", "sshpass -P a ", " -v", " -P", "-p", " -p ", " -p,", "-p1:", "1:", "mkdir", "--auth ", "--auth a:"),
+    *("--auth,", "-auth", "a:", "a@tcp(", ":a@tcp(", "a:b@tcp( ", "--dbpass ", "-passin", "pwd=", ";pwd=", "pwd: /"),
+    *("dbpass=", "pass", "AccountKey=", "$(", "../"),
+    *("authorization: {", "authorization=[", "authorization: a ", "authorization:}", "}", "a-", "\t", "eyJhdXRocyI6"),
+    *(
+        "eyJ",
+        "\\neyJ",
+        "ctr ",
+        "ctr pull ",
+        " pull ",
+        "ctr pull -u ",
+        "crictl ",
+        "crictl --auth",
+        "--auth=",
+        "--creds a:",
+    ),
+    *(
+        "configure set ",
+        "configure set a_token ",
+        "aws_secret_access_key ",
+        "aws_secret_access_key,",
+        "machine a ",
+        "login a ",
+    ),
+    *("machine a login a password ", "\npassword ", "password a1", "X-Amz-Signature%3D", "3F", "%26", "%25", "%"),
 ]
 # What the pieces follow: a rule is then in the middle of its work.
-BEGINNINGS = ["", 'password="', "password='", "password=", "token: [", "eyJ", "http://a?", "user-data: \\"]
+BEGINNINGS = [
+    "",
+    'password="',
+    "password='",
+    "password=",
+    "token: [",
+    "eyJ",
+    "http://a?",
+    "user-data: \\",
+    "mysql -u",
+    "sshpass",
+    "--auth",
+]
 # A repetition's least number of times is behind the first text; matches may take two or three pieces at a time.
 LENGTHS = (6, 12, 18)
 
 
 def bend(pattern: str, flags: int, beginning: str, piece: str) -> int:
     """Return how many more steps the last pieces take than as many before them: none, where work grows as text does."""
-    once, twice, thrice = (steps(pattern, flags, beginning + piece * times) for times in LENGTHS)
+    least = max((int(times) for times in re.findall(r"\{(\d+),\}", pattern)), default=0)
+    further = max(1, -(-least // (LENGTHS[0] * len(piece))))
+    once, twice, thrice = (steps(pattern, flags, beginning + piece * times * further) for times in LENGTHS)
     return (thrice - twice) - (twice - once)
 
 

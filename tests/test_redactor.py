@@ -39,7 +39,28 @@ WORDS = [
             "psk=",
         ),
         *("curl -u a:x", "Cookie: a=b", "user-data = ", "<token>", "</", "2026-11-22T15:04:05.0Z stdout F ", "#"),
-        "abcdefghij.klmnopqrst.",
+        *("abcdefghij.klmnopqrst.", "--dbpass", "--auth", "-auth a:", "u:p@tcp(", ";Pwd=", "pwd", "AccountKey="),
+        *("mysql ", "-px", "redis-cli ", " -a ", "mongo ", "sshpass ", " -p ", "; "),
+        *(
+            "Authorization",
+            "[",
+            "eyJhdXRocyI6" + "a" * 60,
+            "ctr ",
+            " pull ",
+            " -u ",
+            "crictl ",
+            "--creds ",
+            "a:b",
+            "%3D",
+        ),
+        *(
+            "configure set ",
+            "aws_secret_access_key ",
+            "machine h login me ",
+            "X-Amz-Signature%3D",
+            "%26",
+            "abcdefghijklmnopq",
+        ),
     ),
 ]
 texts = st.lists(st.sampled_from(WORDS), max_size=40).map("".join)
@@ -87,6 +108,7 @@ def test_the_search_that_goes_ahead_misses_nothing(rule: Rule, data: st.DataObje
     text = data.draw(st.from_regex(re.compile(rule.pattern, rule.flags | re.ASCII)))
     assert re2.search(rule.trigger.encode(), text.encode(errors="surrogateescape"), LATIN1) is not None
     assert rule not in NAMED or re.search(NAME, text, re.ASCII)
+    assert re.search(rule.needs, text)
 
 
 LATIN1 = re2.Options()
@@ -139,6 +161,11 @@ def test_a_long_line_of_beginnings_is_read_to_its_end(piece: str) -> None:
         'tokens = [\n"x",\n"hunter2",\n]\n',
         "tokens:\n- x\n- hunter2\n",
         '["--password",\n  "hunter2"]\n',
+        '["--requirepass",\n  "hunter2"]\n',
+        '["--basic-auth",\n  "me:hunter2"]\n',
+        "- --rootpass\n- hunter2\n",
+        "- --auth\n- me:hunter2\n",
+        "- --src-creds\n- me:hunter2\n",
         "- name: DB_TOKEN\n  value: hunter2\n",
     ],
 )

@@ -112,7 +112,7 @@ def cpu_ranges(cpus: str) -> list[tuple[int, int]]:
     return [(int(first), int(last or first)) for first, _, last in parts]
 
 
-@rule("string", "a bootstrap token: 6 and 16 lower-case letters and digits with a dot between them")
+@rule("string", "a bootstrap token of 6 and 16 lower-case letters and digits with a dot between them")
 def bootstrap_token(raw: object) -> str:
     return matching(raw, _BOOTSTRAP_TOKEN)
 
