@@ -144,6 +144,8 @@ def pod(home: Home, node: Ground, enis: list[Eni]) -> Iterator[tuple[str, dict[i
         run(["ip", "-n", name, "route", "replace", gateways[family], "dev", "eth0"])
         run(["ip", "-n", name, "route", "add", "default", "via", gateways[family], "dev", "eth0"])
     yield name, addresses
+    # The kernel takes a namespace's links away when it finds the time, and the next pod's has the same name.
+    node.ip("link", "delete", "dev", "vethpod")
     namespaces.delete(name)
 
 
