@@ -19,6 +19,7 @@ from agent.rtnl import (
     MAIN_TABLE,
     OUR_PROTOCOL,
     RA,
+    UNREACHABLE,
     AddAltname,
     Address,
     AddRule,
@@ -53,20 +54,24 @@ Stages = tuple[tuple[Step, ...], ...]
 def stages(targets: Sequence[Target], state: State) -> Stages:
     """Return the steps: who has gone is cleared away first, as another may have its number already.
 
-    Then links, addresses and routes, and rules last, so that none leads to a table without routes; what is too much
-    goes in the opposite order, when what replaces it is there.
+    Where its pods are to be refused that comes before, or they would leave by the primary in between. Then links,
+    addresses and routes, and rules last, so that none leads to a table without routes; what is too much goes in the
+    opposite order, when what replaces it is there.
     """
     want = _Wanted(targets)
     surplus = _surplus_rules(targets, want, state)
     stale = _stale_routes(targets, want, state)
     left = {target.mac for target in targets if target.gone}
     leaving = [step for step in (*surplus, *stale) if step.mac in left]
+    missing = _missing_rules(want, state)
+    refusals = [step for step in missing if _is_refusal(step.change)]
     return (
+        tuple(refusals),
         tuple(leaving),
         # A name may be another's by now.
         (*_former_names(targets), *(step for target in targets for step in _link_steps(target))),
         tuple(step for target in targets for step in _address_steps(target, state)) + _missing_routes(want, state),
-        _missing_rules(want, state),
+        tuple(step for step in missing if step not in refusals),
         (
             *(step for step in (*surplus, *stale) if step.mac not in left),
             *(step for target in targets for step in _intruders(target, targets, state)),
@@ -194,6 +199,10 @@ def _is_needed(route: Route, state: State) -> bool:
 def _missing_rules(want: _Wanted, state: State) -> tuple[Step, ...]:
     there = {adopted(rule) for rule in state.rules if rule.plain}
     return tuple(Step(mac, AddRule(rule)) for rule, mac in want.rules.items() if rule not in there)
+
+
+def _is_refusal(change: Change) -> bool:
+    return isinstance(change, AddRule) and change.rule.action == UNREACHABLE
 
 
 def _surplus_rules(targets: Sequence[Target], want: _Wanted, state: State) -> tuple[Step, ...]:

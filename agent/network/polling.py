@@ -59,10 +59,16 @@ class Schedule:
     def due(self, now: float, first: object = None) -> tuple[str, ...]:
         """Return whose turn it is: who was asked in vain most often comes last, and holds up nobody.
 
-        Of those that were asked as often the listing comes first, then `first`.
+        Of those that were asked as often the listing comes first, then `first`, then who is waited for, then who has
+        waited longest: where the budget is too small for all, each is asked in its turn.
         """
-        found = [key for key, turn in self.turns.items() if turn.due <= now]
-        return tuple(sorted(found, key=lambda key: (self.turns[key].asked, key != LISTING, key != first, key)))
+        due = {key: turn for key, turn in self.turns.items() if turn.due <= now}
+
+        def place(key: str) -> tuple[object, ...]:
+            turn = due[key]
+            return (turn.asked, key != LISTING, key != first, turn.since is None, turn.due, key)
+
+        return tuple(sorted(due, key=place))
 
     def held(self, now: float) -> float:
         """Return for how many seconds nothing is asked for, whoever's turn it is: the budget is spent."""
@@ -80,8 +86,11 @@ class Schedule:
         return self.put(key, Turn(now, now))
 
     def kicked(self, now: float) -> "Schedule":
-        """Return the schedule after somebody has said that metadata changes: all is due, and often for a while."""
-        turns = {key: replace(turn, due=now) for key, turn in self.turns.items()}
+        """Return the schedule after somebody has said that metadata changes: all is due, and often for a while.
+
+        What was due before keeps its place: kicks in a row hold up nobody.
+        """
+        turns = {key: replace(turn, due=min(turn.due, now)) for key, turn in self.turns.items()}
         return replace(self, turns=turns, kicked_until=now + KICKED_FOR)
 
     def spent(self, requests: int, now: float) -> "Schedule":

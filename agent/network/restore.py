@@ -13,7 +13,7 @@ from agent.network.settings import Settings
 from agent.network.snapshot import POD_SUBNET, Snapshot
 from agent.network.targets import NOTHING, Claim
 from agent.network.wanted import EVERYWHERE, Holding
-from agent.rtnl import MAIN_TABLE, Rule
+from agent.rtnl import MAIN_TABLE, UNREACHABLE, Rule
 
 _NOT_READ = Unknown("IMDS has not been read since the daemon started")
 
@@ -96,8 +96,10 @@ def _claim(entry: Mapping[str, Any], eni: Eni) -> Claim:
     claim = Claim().joined(holding)
     to_main = [Rule(pod.version, TO_POD, MAIN_TABLE, dst=pod) for pod in pods]
     from_pods = [] if table in {None, MAIN_TABLE} else [Rule(pod.version, FROM_POD, table, src=pod) for pod in pods]
-    withdrawn = frozenset(map(ip_network, entry["withdrawnPrefixes"]))
-    return Claim(claim.rules | {*to_main, *from_pods}, claim.hosts, claim.tables).refusing(withdrawn)
+    # A refusal names no table: it may be there when the table is another's, and no more in the snapshot.
+    withdrawn = map(ip_network, entry["withdrawnPrefixes"])
+    refusals = [Rule(pod.version, FROM_POD, 0, src=pod, action=UNREACHABLE) for pod in withdrawn]
+    return Claim(claim.rules | {*to_main, *from_pods, *refusals}, claim.hosts, claim.tables)
 
 
 def _all(kind: Any, values: Any) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from agent.rtnl import (
     MAIN_TABLE,
     REMOVALS,
     STATIC,
+    UNREACHABLE,
     AddAltname,
     Address,
     AddRule,
@@ -191,8 +192,26 @@ def test_all_of_an_eni_that_has_gone_goes_first() -> None:
     left = replace(state_of(target(link=DONE)), addresses=())
     gone = target(link=None, claim=claim, holding=empty, gone=True)
     found = stages([gone, PRIMARY_TARGET], left)
-    assert {type(step.change) for step in found[0]} == {RemoveRule, RemoveRoute}
+    assert found[0] == ()
+    assert {type(step.change) for step in found[1]} == {RemoveRule, RemoveRoute}
     assert after(left, flat(found)) == after(State(), flat(stages([PRIMARY_TARGET], State())))
+
+
+def test_pods_of_one_that_has_gone_are_refused_before_their_rule_goes() -> None:
+    """Its table is another's: between the two they would leave by the primary."""
+    claim, used = NOTHING.joined(target(link=DONE).holding), ip_network("10.1.1.16/28")
+    empty = Holding(SECONDARY_MAC, primary=False, table=None)
+    gone = target(link=None, claim=claim, holding=empty, gone=True, lingering=frozenset({used}))
+    heir = target(replace(SECONDARY, mac="02:00:00:00:00:0c", ipv4_prefixes=None), replace(DONE, index=4))
+    left = replace(state_of(target(link=DONE)), addresses=())
+    found = stages([gone, heir, PRIMARY_TARGET], left)
+    old, refusal = Rule(4, 1536, 3, src=used), Rule(4, 1536, 0, src=used, action=UNREACHABLE)
+    assert [step.change for step in found[0]] == [AddRule(refusal)]
+    assert RemoveRule(old) in [step.change for step in found[1]]
+    assert flat(found).count(AddRule(refusal)) == 1
+    mended = after(left, flat(found))
+    assert refusal in mended.rules
+    assert flat(stages([gone, heir, PRIMARY_TARGET], mended)) == []
 
 
 def test_a_link_that_may_come_back_in_a_moment_loses_nothing() -> None:

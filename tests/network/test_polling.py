@@ -68,6 +68,14 @@ def test_the_primary_is_asked_before_others() -> None:
     assert schedule.due(1.0, "c") == (LISTING, "a", "b", "c"), "not where it is asked in vain"
 
 
+def test_where_all_are_due_whoever_waits_for_its_first_reading_and_longest_is_asked_first() -> None:
+    """A kick makes sixty ENIs due every second, more than the budget bears: the last MACs are asked, too."""
+    schedule = Schedule({"a": Turn(1.0), "b": Turn(0.5), "c": Turn(0.9, 0.9), "d": Turn(0.9), LISTING: Turn(1.0)})
+    order = (LISTING, "c", "b", "d", "a")
+    assert schedule.due(1.0) == order
+    assert schedule.kicked(1.5).kicked(2.0).due(2.0) == order
+
+
 def test_what_is_hurried_is_waited_for_from_now() -> None:
     schedule = Schedule({LISTING: Turn(8.0, -60.0, 90)}).hurried(LISTING, 3.0)
     assert schedule.due(3.0) == (LISTING,)

@@ -321,3 +321,14 @@ def test_a_withdrawn_prefix_is_remembered_over_a_restart() -> None:
     node, targets = passed(node, [ETH0, UP], 2.0)
     body = snapshot.build(node, targets, "boot", None, pod_subnet_mode=False)
     assert IPv4Network("10.1.1.16/28") in restore.node(body, "boot").records[SECONDARY_MAC].claim.pods
+
+
+def test_a_refusal_is_claimed_after_a_restart_whoever_has_the_table() -> None:
+    node, _ = passed(node_of(PRIMARY, SECONDARY), [ETH0, UP], 1.0)
+    for now in (2.0, 2.0 + GRACE):
+        node, targets = passed(node, [ETH0], now, in_use=True)
+    body = snapshot.build(node, targets, "boot", None, pod_subnet_mode=False)
+    (entry,) = (each for each in body["enis"] if each["mac"] == SECONDARY_MAC)
+    entry |= {"table": None, "formerTable": None, "withdrawnPrefixes": ["10.1.1.16/28"]}
+    refusal = Rule(4, FROM_POD, 0, src=IPv4Network("10.1.1.16/28"), action=UNREACHABLE)
+    assert refusal in restore.node(body, "boot").records[SECONDARY_MAC].claim.rules

@@ -11,6 +11,7 @@ from agent.network.difference import Step
 from agent.network.fights import PAUSE, REPAIRS
 from agent.network.repairs import Repairs
 from agent.rtnl import (
+    UNREACHABLE,
     AddAltname,
     Address,
     AddRule,
@@ -20,6 +21,7 @@ from agent.rtnl import (
     PutRoute,
     RemoveAltname,
     RemoveRoute,
+    RemoveRule,
     Route,
     Rule,
     SetMtu,
@@ -50,6 +52,15 @@ def test_a_refusal_stops_its_own_eni_alone() -> None:
     assert repairs.failed == 1
     assert repairs.make((), kernel.apply, 1.0) == {}
     assert repairs.failed == 0
+
+
+def test_what_refuses_a_pod_comes_before_its_way_out_goes() -> None:
+    """A rule that could not be made keeps the one that it replaces: the next pass tries both again."""
+    refusal = AddRule(Rule(4, 1536, 0, src=ip_network("10.1.1.16/28"), action=UNREACHABLE))
+    old = RemoveRule(Rule(4, 1536, 3, src=ip_network("10.1.1.16/28")))
+    kernel, repairs = Kernel(frozenset({refusal})), Repairs()
+    assert list(repairs.make(((Step(FIRST, refusal),), (Step(FIRST, old),)), kernel.apply, 0.0)) == [FIRST]
+    assert kernel.made == []
 
 
 EVERY4, EVERY6 = ip_network("0.0.0.0/0"), ip_network("::/0")
