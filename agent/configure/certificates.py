@@ -8,6 +8,7 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from agent import x509
 from agent.configure.schema import RefusedError, rule
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
@@ -95,10 +96,7 @@ def _from_der(content: bytes) -> Certificate:
 
 
 def _times(context: ssl.SSLContext) -> tuple[datetime | None, datetime | None]:
-    try:
-        described = next(iter(context.get_ca_certs()), {})
-    except ssl.SSLError:  # such as a name that is not of its encoding: OpenSSL trusts what it cannot describe
-        described = {}
+    described = x509.described(context)
     return _time(described.get("notBefore")), _time(described.get("notAfter"))
 
 

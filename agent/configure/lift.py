@@ -13,7 +13,7 @@ from agent.configure import cri, kubernetes_rules, rules
 from agent.configure.kubernetes import Kubernetes
 from agent.configure.mapping import as_it_is
 from agent.configure.merging import Document
-from agent.configure.schema import Entries, RefusedError, Value, dotted, keys
+from agent.configure.schema import Entries, Path, RefusedError, Value, dotted, keys
 from agent.model import Verdict
 
 # A node's labels may well take kilobytes; shlex takes time in the square of a word.
@@ -49,7 +49,7 @@ def _taints_of_flag(text: str) -> object:
     return taints
 
 
-def _labels_of_flag(text: str) -> object:
+def _pairs_of_flag(text: str) -> object:
     return {name: value for name, _, value in (each.partition("=") for each in filter(None, text.split(",")))}
 
 
@@ -105,12 +105,14 @@ _FLAGS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "cluster-dns": ("cluster-dns-ip", lambda text: text.split(",")),
     "cluster-domain": ("cluster-domain", as_it_is),
     "hostname-override": ("hostname-override", as_it_is),
+    "kube-reserved": ("kube-reserved", _pairs_of_flag),
     "max-pods": ("max-pods", _number),
     "node-ip": ("node-ip", as_it_is),
-    "node-labels": ("node-labels", _labels_of_flag),
+    "node-labels": ("node-labels", _pairs_of_flag),
     "provider-id": ("provider-id", as_it_is),
     "register-with-taints": ("node-taints", _taints_of_flag),
     "reserved-cpus": ("reserved-cpus", as_it_is),
+    "system-reserved": ("system-reserved", _pairs_of_flag),
     "v": ("log-level", _number),
 }
 
@@ -164,12 +166,15 @@ def lifted(document: Document) -> Iterator[Document]:
     """Give a document's lifted settings, then the document without the flags, variables and mirrors that were."""
     kubelet = _table(document.settings, "kubelet")
     yield from _of_configuration(_table(kubelet, "config"), document.source)
-    flags, remarks = _split(kubelet.get("flags"), document.source)
+    every, remarks = _split(kubelet.get("flags"), document.source)
+    flags = [flag for flag in every if _is_lifted(flag)]
     yield from _of_flags(flags, document.source)
     environment = _table(document.settings, "environment")
     yield from _of_environment(environment, document.source)
     yield from _of_containerd(_table(_table(document.settings, "containerd"), "config"), document.source)
-    yield replace(document, settings=_rest(document.settings, flags, environment), remarks=document.remarks + remarks)
+    passed_on = [flag for flag in every if flag not in flags]
+    rest = _rest(document.settings, passed_on, environment)
+    yield replace(document, settings=rest, remarks=document.remarks + remarks)
     for name, _, text in map(_named, flags):
         if name in _CONFIGURING:
             field, convert = _CONFIGURING[name]
@@ -182,10 +187,9 @@ def _of_configuration(config: Mapping[str, Any], source: str) -> Iterator[Docume
         table, _, last = field.rpartition(".")
         found = _table(config, table) if table else config
         if last in found:
-            setting = ("kubernetes", name)
-            replaces = frozenset({setting} if isinstance(found[last], list) else ())
-            lifted = _document(setting, convert(found[last]), f"{source}, kubelet.config.{field}")
-            yield replace(lifted, replaces=replaces)
+            setting, where = ("kubernetes", name), f", kubelet.config.{field}"
+            replaces: dict[Path, str] = {setting: where} if isinstance(found[last], list) else {}
+            yield replace(_document(setting, convert(found[last]), f"{source}{where}"), replaces=replaces)
 
 
 def _of_flags(flags: list[str], source: str) -> Iterator[Document]:
@@ -218,10 +222,15 @@ def _named(flag: str) -> tuple[str, str, str]:
     return flag.removeprefix("--").partition("=")
 
 
-def _rest(settings: Mapping[str, Any], flags: list[str], environment: Mapping[str, Any]) -> Mapping[str, Any]:
+def _is_lifted(flag: str) -> bool:
+    """Whether a flag is a setting or a field; one that lacks its value is neither, and is judged as a flag."""
+    name, has_value, _ = _named(flag)
+    return bool(has_value) and name in {*_FLAGS, *_CONFIGURING}
+
+
+def _rest(settings: Mapping[str, Any], kept: list[str], environment: Mapping[str, Any]) -> Mapping[str, Any]:
     rest = dict(settings)
     if "flags" in _table(settings, "kubelet"):
-        kept = [flag for flag in flags if _named(flag)[0] not in {*_FLAGS, *_CONFIGURING}]
         others = {name: each for name, each in settings["kubelet"].items() if name != "flags"}
         rest["kubelet"] = {**others, "flags": kept} if kept else others
     if environment:

@@ -17,7 +17,7 @@ class Document:
 
     `written` has what a setting is called in the document itself, where that is something else. `problem` says why the
     document cannot be read, `unread` what is in it that is not run here, and `remarks` whatever else there is to say.
-    Of `replaces` the tables stand for lists, and so take the place of those of an earlier document.
+    Of `replaces` the tables stand for lists of a field, and so take the place of what the same field said before.
     """
 
     source: str
@@ -27,7 +27,7 @@ class Document:
     unread: str = ""
     remarks: tuple[Verdict, ...] = ()
     blank: bool = False
-    replaces: frozenset[Path] = frozenset()
+    replaces: Mapping[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,15 @@ def _lay_over(settings: dict[str, Any], document: Document, sources: dict[Path, 
             written = document.written.get(here)
             sources[here] = f"{document.source}, {written}" if written else source
             if isinstance(value, dict):
-                before = under.get(name)
-                under[name] = dict(before) if isinstance(before, dict) and here not in document.replaces else {}
+                under[name] = kept(under.get(name), here)
                 lay(under[name], value, here, sources[here])
             else:
                 under[name] = _joined(under.get(name), value) if here in _APPENDED else value
+
+    def kept(before: object, here: Path) -> dict[str, Any]:
+        listed = document.replaces.get(here)
+        entries = before.items() if isinstance(before, dict) else ()
+        return {name: value for name, value in entries if not (listed and sources[(*here, name)].endswith(listed))}
 
     lay(settings, document.settings, (), document.source)
 

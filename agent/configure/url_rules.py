@@ -1,5 +1,6 @@
 """The rules of URLs, and of what is reached without a proxy."""
 
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from agent import dns_question
@@ -12,12 +13,14 @@ _PROXY_SCHEMES = ("http", "https", "socks5")
 _IN_PASSWORDS = str.maketrans("", "", "$'")
 
 
-@rule("string", "an http or https URL, or a host to put http:// before")
+@rule("string", "an http or https URL, or a host")
 def url(raw: object) -> str:
-    parts = _url(f"http://{raw}" if isinstance(raw, str) and "://" not in raw else raw)
+    """Put https:// before a bare host, and http:// before the machine itself, as containerd's CRI plug-in does."""
+    is_bare = isinstance(raw, str) and "://" not in raw
+    parts = _url(f"https://{raw}" if is_bare else raw)
     if parts is None or parts.scheme not in {"http", "https"}:
         raise RefusedError
-    return parts.geturl()
+    return (parts._replace(scheme="http") if is_bare and _is_local(parts.hostname or "") else parts).geturl()
 
 
 @rule("string", "an https URL, such as https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com")
@@ -61,6 +64,13 @@ def no_proxy(raw: object) -> tuple[str, ...]:
             tuple(good), good, f"{redact(bad[0])[:60]!a} is refused: must be without spaces, commas and quotes"
         )
     return tuple(good)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _url(raw: object, judged: str | None = None) -> SplitResult | None:

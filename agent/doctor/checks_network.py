@@ -63,6 +63,8 @@ _CHECK_PROXY = "check settings.network.https-proxy, and the proxy's own log"
 _REACHES_NOT = "the proxy does not reach it"
 _PROXY = {
     "name": Remedy("settings.network.https-proxy names a host that does not exist", _CHECK_PROXY),
+    "no-answer": Remedy("DNS does not answer for the host of settings.network.https-proxy", _CHECK_DNS),
+    "failing": Remedy("DNS fails for the host of settings.network.https-proxy", _CHECK_DNS),
     "timeout": Remedy("a security group or the route to the proxy drops it", _CHECK_PROXY),
     "refused": Remedy("no proxy listens there", _CHECK_PROXY),
     "unreachable": Remedy("the node has no route to the proxy", _CHECK_PROXY),

@@ -122,7 +122,10 @@ def way_to(registry: str, root: Path, pool: Pool) -> Way:
     target = f"{registry}:{_REGISTRY_PORT}"
     socks = settings.socks_before(registry, _REGISTRY_PORT)
     if socks is not None:
-        _connect(*socks, pool)
+        try:
+            _connect(*socks, pool)
+        except probe.ProbeError as error:
+            raise probe.ProbeError(error.kind, f"the proxy {error.message}") from error
         return Way(evidence.Proxy(f"{probe.bracketed(socks[0])}:{socks[1]}", target, socks=True))
     before = settings.before(registry, _REGISTRY_PORT)
     if before is None:

@@ -5,15 +5,20 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent import x509
 from agent.errors import FailedError
 from agent.host import files
 
 _LIMIT = 8 << 20
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """One certificate authority: `not_after` as OpenSSL prints it, `sha256` of the certificate."""
+    """One certificate authority: `not_after` as OpenSSL prints it, `sha256` of the certificate.
+
+    Subject and end are "unknown" where OpenSSL cannot tell them, and trusts it all the same.
+    """
 
     subject: str
     not_after: str
@@ -31,13 +36,19 @@ def read(path: Path) -> list[Authority] | None:
     except ssl.SSLError as error:
         message = f"{path} holds no certificates that OpenSSL can read: {error.reason}"
         raise FailedError(message, hint="compare it with the image's") from error
-    described, encoded = context.get_ca_certs(), context.get_ca_certs(binary_form=True)
-    return [
-        Authority(_name(certificate["subject"]), str(certificate["notAfter"]), hashlib.sha256(der).hexdigest())
-        for certificate, der in zip(described, encoded, strict=True)
-    ]
+    return [_authority(der) for der in context.get_ca_certs(binary_form=True)]
+
+
+def _authority(der: bytes) -> Authority:
+    alone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    alone.load_verify_locations(cadata=der)
+    described = x509.described(alone)
+    not_after = str(described.get("notAfter", _UNKNOWN))
+    return Authority(_name(described.get("subject")), not_after, hashlib.sha256(der).hexdigest())
 
 
 def _name(parts: object) -> str:
-    assert isinstance(parts, tuple)  # noqa: S101 - of ssl's documented form: a tuple of tuples of pairs
+    """Return a name in the documented form of ssl's, a tuple of tuples of pairs, as text."""
+    if not isinstance(parts, tuple):
+        return _UNKNOWN
     return ", ".join(f"{key}={value}" for part in parts for key, value in part)

@@ -130,7 +130,7 @@ def _pour(job: Job, file: BinaryIO, size: int, flow: Flow) -> None:
     tail = job.bounds.keep is Keep.TAIL and size > job.bounds.limit
     try:
         if tail:
-            flow.write(_begin_tail(file, size, job.bounds.limit))
+            flow.write(_begin_tail(job, file, size))
         _copy(file, flow, size)
     except _ROTTEN as error:
         flow.finish(Ending(Status.FAILED, error=f"not a whole gzip file: {error}"))
@@ -141,14 +141,18 @@ def _pour(job: Job, file: BinaryIO, size: int, flow: Flow) -> None:
         flow.finish(cut if tail else USUAL)
 
 
-def _begin_tail(file: BinaryIO, size: int, limit: int) -> bytes:
+def _begin_tail(job: Job, file: BinaryIO, size: int) -> bytes:
     """Read on from the first whole line of the last bytes, or from behind a private key that they would begin within.
 
     Never back: a packed file would be unpacked once more.
     """
     # Some room is left for what grows where secrets are cut.
-    place = size - limit + limit // 64
-    file.seek(max(0, place - _LEAD))
+    place = size - job.bounds.limit + job.bounds.limit // 64
+    start = max(0, place - _LEAD)
+    for each in range(_ALIVE_BYTES, start, _ALIVE_BYTES):  # a packed file is unpacked on the way
+        file.seek(each)
+        job.sender.alive()
+    file.seek(start)
     before, after = file.read(min(_LEAD, place)), file.read(min(_LEAD, size - place))
     key = before.rfind(_KEY_BEGINS)
     within = key >= 0 and before.find(_KEY_ENDS, key) < 0

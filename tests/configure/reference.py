@@ -25,8 +25,9 @@ every bundle of `Base` brings along.
 
 Documents are merged key by key before anything is judged, and a later one wins: what the image sets in
 `/usr/share/node-agent/conf.d/*.toml`, then user data in its order, then `/etc/node-agent/conf.d/*.toml` by name. A list
-replaces an earlier one, those of `registerWithTaints` and `reservedMemory` too, whose settings are tables; but
-`kubelet.flags` are appended. What instance metadata tells fills only what nobody has set.
+replaces an earlier one; but `kubelet.flags` are appended. `registerWithTaints` and `reservedMemory`, whose settings are
+tables, replace those of an earlier NodeConfig, and what came another way stays beside them. What instance metadata
+tells fills only what nobody has set.
 
 * **A bad value** costs its own key only: a warning names key, value and rule, and the default takes its place. One of
   several mirrors, credentials, taints of a key, sysctls for pods or entries of `no-proxy` costs itself only.

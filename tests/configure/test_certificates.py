@@ -13,6 +13,7 @@ from agent.configure.schema import RefusedError
 DER = ssl.PEM_cert_to_DER_cert(PEM["kubernetes"])
 NOT_BEFORE = DER.index(b"\x17\x0d") + 2  # a UTCTime of 13 bytes
 NAME = DER.index(b"\x0c\x0akubernetes")  # a UTF8String of 10 bytes
+LOCATED = ssl.PEM_cert_to_DER_cert(PEM["responder"])  # with a URL of OCSP, one of a CRL and a mail address
 
 
 def with_bytes(at: int, content: bytes) -> bytes:
@@ -74,13 +75,21 @@ def test_a_certificate_with_a_name_that_cannot_be_read_is_one_without_times() ->
     assert (found.is_authority, found.not_before, found.not_after) == (True, None, None)
 
 
-PLACES = st.sampled_from([NAME, NOT_BEFORE]) | st.integers(0, len(DER) - 1)
+@pytest.mark.parametrize("place", [b"/ocsp", b"/crl", b"pki@"])
+def test_a_certificate_with_a_url_or_mail_address_that_is_not_ascii_is_one_without_times(place: bytes) -> None:
+    at = LOCATED.index(place)
+    odd = LOCATED[:at] + b"\xfc" + LOCATED[at + 1 :]
+    (found,) = certificates.read(base64.b64encode(odd).decode())
+    assert (found.is_authority, found.not_before, found.not_after) == (True, None, None)
+
+
+PLACES = st.sampled_from([NAME, NOT_BEFORE]) | st.integers(0, len(LOCATED) - 1)
 BYTES = st.binary(min_size=1, max_size=13) | st.sampled_from([b"\x30", b"230230000000Z"])
 
 
-@given(st.lists(st.tuples(PLACES, BYTES), max_size=2), st.integers(0, 40))
-def test_no_bytes_of_a_certificate_are_a_surprise(changes: list[tuple[int, bytes]], missing: int) -> None:
-    content = bytearray(DER)
+@given(st.sampled_from([DER, LOCATED]), st.lists(st.tuples(PLACES, BYTES), max_size=2), st.integers(0, 40))
+def test_no_bytes_of_a_certificate_are_a_surprise(der: bytes, changes: list[tuple[int, bytes]], missing: int) -> None:
+    content = bytearray(der)
     for at, replacement in changes:
         content[at : at + len(replacement)] = replacement
     data = base64.b64encode(bytes(content[: len(content) - missing])).decode()

@@ -326,6 +326,24 @@ def test_a_list_of_kubelet_s_configuration_takes_the_place_of_an_earlier_documen
     assert set(kubernetes(f"{head}{first}\n")["node-taints"]) == {"a", "b"}
 
 
+@pytest.mark.parametrize(
+    "first",
+    ['[settings.kubernetes.node-taints]\ndedicated = ["gpu:NoSchedule"]',
+     '[settings.kubelet]\nflags = ["--register-with-taints=dedicated=gpu:NoSchedule"]'],
+    ids=["a setting", "a flag"],
+)  # fmt: skip
+def test_a_list_of_kubelet_s_configuration_keeps_what_came_another_way(first: str) -> None:
+    """As Karpenter appends a NodeConfig of its own to the user's data, whatever that is."""
+    second = (
+        '[settings.kubelet.config]\nregisterWithTaints = [{key = "karpenter.sh/unregistered", effect = "NoExecute"}]'
+    )
+    documents = [each for text in (first, second) for each in userdata.decode(text.encode(), text[:9])]
+    assert merge(documents).settings["kubernetes"]["node-taints"] == {
+        "dedicated": ["gpu:NoSchedule"],
+        "karpenter.sh/unregistered": [":NoExecute"],
+    }
+
+
 def test_what_is_a_setting_is_shown_as_that_only() -> None:
     config = "maxPods = 0\nlogging.verbosity = 9\nevictionHard = {'memory.available' = 'much'}\n"
     checked = check(document(rest=f"[settings.kubelet.config]\n{config}"))
@@ -341,3 +359,19 @@ def test_what_is_a_setting_is_shown_as_that_only() -> None:
 def test_options_of_another_shape_are_a_verdict_and_no_traceback(written: object) -> None:
     document = Document("user data", {"kubelet": {"config": {"cpuManagerPolicyOptions": written}}})
     assert list(lift.lifted(document))
+
+
+@pytest.mark.parametrize("flag", ["--system-reserved-cgroup", "--node-labels", "--max-pods"])
+def test_a_flag_that_lacks_its_value_is_left_out_with_a_warning(flag: str) -> None:
+    text = document(rest=f"[settings.kubelet]\nflags = ['{flag}']\n")
+    (verdict,) = check(text).verdicts
+    assert verdict.message.startswith(f"{flag} is left out")
+    assert accepted(text).kubelet.config == {}
+
+
+def test_what_a_flag_reserves_can_be_enforced() -> None:
+    flags = '["--system-reserved=cpu=100m,memory=100Mi", "--enforce-node-allocatable=pods,system-reserved"]'
+    text = document(rest=f"[settings.kubelet]\nflags = {flags}\n")
+    assert check(text).verdicts == ()
+    assert accepted(text).kubernetes.system_reserved == {"cpu": "100m", "memory": "100Mi"}
+    assert drop_in(text)["enforceNodeAllocatable"] == ["pods", "system-reserved"]

@@ -143,10 +143,14 @@ def test_a_url_that_is_more_than_a_registry_is_refused(written: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "endpoint"),
-    [("mirror.internal:5000", "http://mirror.internal:5000"), ("mirror.internal/v2/hub/", "http://mirror.internal/v2/hub"),
-     ("[fd00::1]:5000", "http://[fd00::1]:5000"), ("https://m.example", "https://m.example")],
+    [("mirror.internal:5000", "https://mirror.internal:5000"), ("mirror.internal/v2/hub/", "https://mirror.internal/v2/hub"),
+     ("[fd00::1]:5000", "https://[fd00::1]:5000"), ("http://m.example", "http://m.example"),
+     ("localhost:5000", "http://localhost:5000"), ("127.0.0.1:5000", "http://127.0.0.1:5000"),
+     ("[::1]:5000", "http://[::1]:5000")],
 )  # fmt: skip
-def test_an_endpoint_without_a_scheme_is_http_as_to_the_sdk(written: str, endpoint: str) -> None:
+def test_an_endpoint_without_a_scheme_is_https_as_to_containerd_unless_it_is_the_node_s_own(
+    written: str, endpoint: str
+) -> None:
     text = document(rest=f'{REGISTRY}mirrors = {{"quay.io" = ["{written}"]}}\n')
     assert hosts(text) == {"quay.io": [endpoint]}
     assert check(text).verdicts == ()

@@ -279,7 +279,7 @@ def test_a_proxy_of_socks_that_is_not_there(root: Path, imds_url: str) -> None:
     write_proxy(root, f"HTTPS_PROXY=socks5://user:hunter2@{address}\n")
     report = daemon.examine(root=root, imds_url=imds_url)
     assert (found(report, "proxy").status, found(report, "proxy").cause) == ("fail", "no proxy listens there")
-    assert found(report, "proxy").evidence == f"{address}: Connection refused"
+    assert found(report, "proxy").evidence == f"the proxy {address}: Connection refused"
 
 
 def test_what_is_no_url_of_a_proxy(root: Path, imds_url: str) -> None:

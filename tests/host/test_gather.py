@@ -2,16 +2,19 @@
 
 import contextlib
 import gzip
+import hashlib
 import http.server
 import json
 import os
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from configure.samples import PEM
 
 from agent.errors import TemporaryError
 from agent.host.gather import Gatherer
@@ -466,6 +469,10 @@ def test_certificate_authorities(root: Path) -> None:
     lines = one(root, Authorities("/ca.crt"))[1].decode().splitlines()
     assert len(lines) == bundle.read_text().count("BEGIN CERTIFICATE")
     assert all(line.startswith("notAfter=") and "  sha256=" in line for line in lines)
+    der = ssl.PEM_cert_to_DER_cert(PEM["responder"]).replace(b"pki@", b"pk\xfc@")
+    (root / "odd").write_text(ssl.DER_cert_to_PEM_cert(der) + bundle.read_text())
+    (odd,) = set(one(root, Authorities("/odd"))[1].decode().splitlines()) - set(lines)
+    assert odd == f"notAfter=unknown  sha256={hashlib.sha256(der).hexdigest()}  unknown"
     (root / "broken").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
     assert one(root, Authorities("/broken"))[0].status is Status.FAILED
     assert one(root, Authorities("/none"))[0].status is Status.ABSENT
