@@ -12,12 +12,24 @@ _PROGRAM = rf"{_BEGIN}(?:redis-cli|{_MYSQL}|{_MONGO}|{_LDAP}|sshpass|crictl){_EN
 # What stands before the option: nothing of another command. MySQL's, with its password in one word, may follow any SQL.
 _SAME = rf"{_END}(?:(?!{_PROGRAM}|mkdir)[^\n;|&])*?[ \t\"']"
 _SQL = rf"{_END}(?:(?!{_PROGRAM})[^\n])*?[ \t\"']"
-_OPTIONS = r"(?:[ \t\"',\\]+-(?:v|P[ \t\"',\\]*[^\s\"',\\]+))*[ \t\"',\\]+"
+_OPTIONS = rf"(?:[ \t\"',\\]+-(?:v|P[ \t\"',\\]*(?:(?!{_BEGIN}sshpass)[^\s\"',\\])+))*[ \t\"',\\]+"
 _OPENS = r"[\"'](?![\s,;:&|)}\]])"
+# A list of words has the password after a comma. In JSON a key may stand there, or what is no string; and where the
+# option only ends a string, the comma is JSON's.
+_PLAIN = r"[\[{]|(?:null|true|false|None|-?[0-9][0-9.eE+-]*)[ \t\r]*(?:[,}\]\n]|$)"
+_KEY = (
+    r"(?:\"(?:[^\"\\\n]|\\.)*\"|(?P<escape>\\+)\"(?:[^\"\\\n]|(?!(?P=escape)\")\\++\"?)*(?P=escape)\"|'[^'\n]*')[ \t]*:"
+)
+_NEXT = (
+    rf"(?:(?<=[\"']-[apw])|(?<=[\"']--auth))[\"'\\]+,[ \t]*(?!{_PLAIN}|{_KEY})|"
+    r"(?<![\"']-[apw])(?<![\"']--auth),[ \t]*(?![\[{]|[\w./-]+:\s|[\"'\\]+[ \t\r]*(?:[,:}\]\n]|\\+[nr]|$))"
+)
+# Options of others that begin as MySQL's -pPASSWORD does.
+_OTHER = r"assword\b|ort\b|lugin|id(?:s|[_-]?file)?\b"
 LETTER = (
-    rf"{_BEGIN}(?:{_MYSQL}{_SQL}-p(?!assword\b|ort\b)(?:{_OPENS})?|(?:redis-cli{_SAME}-a(?=[\s\"',\\])|"
+    rf"{_BEGIN}(?:{_MYSQL}{_SQL}-p(?!{_OTHER})(?:{_OPENS})?|(?:redis-cli{_SAME}-a(?=[\s\"',\\])|"
     rf"{_MONGO}{_SAME}-p|{_LDAP}{_SAME}-w|sshpass{_OPTIONS}-p|crictl{_SAME}--auth(?:=|(?=[\s\"',\\])))"
-    rf"(?:[\"'\\]*,[ \t]*|[ \t]+|{_OPENS})?)"
+    rf"(?:{_NEXT}|[ \t]+|{_OPENS})?)"
 )
 LETTER_TRIGGER = (
     r"redis-cli[^\n]*[ \t\"']-a|crictl[^\n]*[ \t\"']--auth|"
@@ -25,6 +37,8 @@ LETTER_TRIGGER = (
 )
 # No password: another option, what a shell goes on with, and the ports that a container publishes.
 NO_WORD = rf"{CUT}|[-,|;&<>]|(?:[0-9.]+:)?[0-9-]+:[0-9-]+(?:/[a-z]+)?(?:[\s\"',\\]|$)"
+# Where a string may be the value: apart from the option, or escaped; a quote right behind it may end what is around.
+STRING = r"(?:(?<=[\s,=])|(?=\\+\"[^\\]))"
 WORD = r"[^\s\"'\\]*[^\s\"'\\,;)}\]]"
 
 # Programs whose -u takes NAME:PASSWORD; that of `ctr run`, as those of docker and nerdctl, is a user of the container.

@@ -62,7 +62,7 @@ _PASS = (
 )
 _OPTION = rf"(?<![\w.-])--?[\w.-]*(?:{NAMES}|{_PASS}(?:in|out)?)"
 # An option that takes NAME:PASSWORD: --auth, --basic-auth, --src-creds.
-_AUTH = r"(?<![\w.-])--?[\w.-]*(?:auth|creds)"
+_AUTH = r"(?<![\w.-])--?[\w.-]*(?:auth(?<!-anyauth)(?<!-insecure[_-]auth)|creds)"
 # Paths, and what a shell or sudo says of a folder: no password, where the name may be the folder's.
 _FOLDER = r"/|~|\.\.?(?:[/\s]|$)|\$[({P]|`|unknown\b"
 
@@ -126,7 +126,7 @@ FORMS = (
     ),
     Rule(rf"(?P<keep>{programs.CREDENTIALS})(?!{CUT})[^\s\"'\\]+", programs.CREDENTIALS_TRIGGER, needs="-u"),
     Rule(
-        rf"(?P<keep>{programs.LETTER})(?!{programs.NO_WORD})(?:(?<![pw\"']){_STRING}|{programs.WORD})",
+        rf"(?P<keep>{programs.LETTER})(?!{programs.NO_WORD})(?:{programs.STRING}(?:{_STRING})|{programs.WORD})",
         programs.LETTER_TRIGGER,
     ),
     # The name of a source of Go's MySQL driver: USER:PASSWORD@tcp(HOST:PORT)/NAME.

@@ -113,6 +113,7 @@ STRINGS = st.sampled_from(
         ),
         *("Bearer hunter2hunter2", "authorization:", "Authorization: Bearer ", "authorization=[", "authorization: {"),
         *("password=", "token: [", "x, y} ]", '"', "\\", 'authorization="', "AWS:eyJ" + "aB3" * 24, "--creds", "me:x"),
+        *("redis-cli", "-a", "mongosh -u me -p", "redis-cli -a,", "--auth", "crictl", "sshpass", "-p"),
         *("aws_secret_access_key", "machine h login me password", "configure set aws_session_token", "é", "\n"),
     ]
 )
@@ -138,6 +139,35 @@ def test_our_own_files_keep_their_format_and_lose_their_secrets(golden: tuple[st
     else:
         cut = list(gone(before, after))
     assert cut == SECRETS.get(name, [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"args": ["mongosh", "-u", "admin", "-p"], "image": "x"}, None),
+        ({"command": "mongosh", "option": "-p", "image": "x"}, None),
+        ({"command": "mongosh -u admin -p", "image": "x"}, None),
+        ({"command": "redis-cli -a,", "image": "x"}, None),
+        ({"command": "crictl", "option": "--auth", 'an "image"': "x"}, None),
+        (["redis-cli", "-a", None], None),
+        (["redis-cli", "-a", 5], None),
+        (["redis-cli", "-a", -1.5e3, "ping"], None),
+        (["redis-cli", "-a", True], None),
+        (["mongosh", "-p", ["x"], {"y": "z"}], None),
+        (["redis-cli", "-a", "hunter2"], ["redis-cli", "-a", CUT]),
+        (["redis-cli", "-a", "a, b: c", "ping"], ["redis-cli", "-a", CUT, "ping"]),
+        (["sshpass", "-p", "12", "ssh"], ["sshpass", "-p", CUT, "ssh"]),
+        (["crictl", "pull", "--auth", "hunter2"], ["crictl", "pull", "--auth", CUT]),
+        ({"args": ["mongosh", "-p", "hunter2"], "image": "x"}, {"args": ["mongosh", "-p", CUT], "image": "x"}),
+    ],
+)
+@pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
+def test_a_list_of_words_loses_the_password_alone(before: object, after: object, separators: tuple[str, str]) -> None:
+    text = json.dumps(before, separators=separators)
+    assert json.loads(redact(text)) == (after or before)
+    inside = json.dumps({"msg": text, "then": 1}, separators=separators)
+    assert json.loads(json.loads(redact(inside))["msg"]) == (after or before)
+    assert streamed(inside) == redact(inside)
 
 
 @settings(deadline=None, max_examples=600)
