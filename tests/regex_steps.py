@@ -14,6 +14,7 @@ from typing import Any
 Groups = dict[int, str]
 Found = Iterator[tuple[int, Groups]]
 ONE = {op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN}
+LOOKS = {op.ASSERT, op.ASSERT_NOT}
 CATEGORIES = {
     op.CATEGORY_SPACE: str.isspace,
     op.CATEGORY_WORD: lambda c: c.isalnum() or c == "_",
@@ -23,12 +24,29 @@ CATEGORIES = {
 
 def steps(pattern: str, flags: int, text: str) -> int:
     """Return how many parts of the pattern are tried while all matches in `text` are found."""
-    walk, place = Walk(text), 0
-    tree = list(_parser.parse(pattern, flags))
+    walk, place, nodes = Walk(text), 0, tree(pattern, flags)
     while place <= len(text):
-        found = next(walk.all(tree, 0, place, {}), None)
+        found = next(walk.all(nodes, 0, place, {}), None)
         place = found[0] if found and found[0] > place else place + 1
     return walk.steps
+
+
+@cache
+def tree(pattern: str, flags: int) -> Sequence[Any]:
+    return plain(_parser.parse(pattern, flags))
+
+
+def plain(what: Any) -> Any:
+    """Turn what `re` has parsed into tuples, which are read faster; a look behind has how far before its nodes."""
+    if isinstance(what, _parser.SubPattern):
+        return tuple((kind, behind(*each) if kind in LOOKS else plain(each)) for kind, each in what)
+    if isinstance(what, list | tuple):
+        return tuple(map(plain, what))
+    return what
+
+
+def behind(direction: int, nodes: Any) -> tuple[int, Any]:
+    return (0 if direction > 0 else nodes.getwidth()[0], plain(nodes))
 
 
 class Walk:
@@ -37,6 +55,11 @@ class Walk:
         self.text = text
 
     def all(self, nodes: Sequence[Any], index: int, at: int, groups: Groups) -> Found:
+        while index < len(nodes) and nodes[index][0] in ONE:
+            self.steps += 1
+            if at >= len(self.text) or not is_one(*nodes[index], self.text[at]):
+                return
+            index, at = index + 1, at + 1
         if index == len(nodes):
             yield at, groups
             return
@@ -45,15 +68,12 @@ class Walk:
 
     def node(self, kind: Any, what: Any, at: int, groups: Groups) -> Found:
         self.steps += 1
-        if kind in ONE:
-            if at < len(self.text) and is_one(kind, what, self.text[at]):
-                yield at + 1, groups
-        elif kind is op.SUBPATTERN:
-            for place, captured in self.all(list(what[3]), 0, at, groups):
+        if kind is op.SUBPATTERN:
+            for place, captured in self.all(what[3], 0, at, groups):
                 yield place, {**captured, what[0]: self.text[at:place]}
         elif kind is op.BRANCH:
             for branch in what[1]:
-                yield from self.all(list(branch), 0, at, groups)
+                yield from self.all(branch, 0, at, groups)
         elif kind in {op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT}:
             yield from self.repeat(kind, what, at, groups)
         else:
@@ -61,10 +81,10 @@ class Walk:
 
     def rare(self, kind: Any, what: Any, at: int, groups: Groups) -> Found:
         if kind is op.ATOMIC_GROUP:
-            yield from first(self.all(list(what), 0, at, groups))
-        elif kind in {op.ASSERT, op.ASSERT_NOT}:
-            start = at if what[0] > 0 else at - what[1].getwidth()[0]
-            found = next(self.all(list(what[1]), 0, start, groups), None) if start >= 0 else None
+            yield from first(self.all(what, 0, at, groups))
+        elif kind in LOOKS:
+            back, nodes = what
+            found = next(self.all(nodes, 0, at - back, groups), None) if at >= back else None
             if (found is not None) == (kind is op.ASSERT):
                 yield at, groups
         elif kind is op.GROUPREF:
@@ -74,11 +94,11 @@ class Walk:
             yield at, groups
 
     def repeat(self, kind: Any, what: Any, at: int, groups: Groups) -> Found:
-        least, most, nodes = what
+        nodes = what[2]
         if len(nodes) == 1 and nodes[0][0] in ONE:
             found = self.run(kind is op.MIN_REPEAT, what, at, groups)
         else:
-            found = self.times(kind is op.MIN_REPEAT, (least, most, list(nodes)), (0, at), groups)
+            found = self.times(kind is op.MIN_REPEAT, what, (0, at), groups)
         return first(found) if kind is op.POSSESSIVE_REPEAT else found
 
     def run(self, lazy: bool, what: Any, at: int, groups: Groups) -> Found:
@@ -92,7 +112,7 @@ class Walk:
             self.steps += 1
             yield place, groups
 
-    def times(self, lazy: bool, what: tuple[int, int, list[Any]], so_far: tuple[int, int], groups: Groups) -> Found:
+    def times(self, lazy: bool, what: Any, so_far: tuple[int, int], groups: Groups) -> Found:
         least, most, nodes = what
         count, at = so_far
         if lazy and count >= least:

@@ -44,7 +44,8 @@ PIECES = [
     ),
     *("sshpass ", "sshpass -P a ", " -v", " -P", "-p", " -p ", " -p,", "-p1:", "1:", "mkdir", "--auth ", "--auth a:"),
     *("--auth,", "-auth", "a:", "a@tcp(", ":a@tcp(", "a:b@tcp( ", "--dbpass ", "-passin", "pwd=", ";pwd=", "pwd: /"),
-    *("dbpass=", "pass", "AccountKey=", "$(", "../"),
+    *("dbpass=", "pass", "AccountKey=", "$(", "../", "sshpass -P ", "sshpass -P /"),
+    *('mongo "-p",', 'mongo "-p","', 'mongo \\"-p\\",\\"', "mongo '-p','", "mongo -p, '", '"-a",', '"-a","'),
     *("authorization: {", "authorization=[", "authorization: a ", "authorization:}", "}", "a-", "\t", "eyJhdXRocyI6"),
     *(
         "eyJ",
