@@ -37,6 +37,8 @@ LETTER_TRIGGER = (
 )
 # No password: another option, what a shell goes on with, and the ports that a container publishes.
 NO_WORD = rf"{CUT}|[-,|;&<>]|(?:[0-9.]+:)?[0-9-]+:[0-9-]+(?:/[a-z]+)?(?:[\s\"',\\]|$)"
+# What a quote right behind the option holds, where another ends it.
+GLUED = r"(?:(?<=-[apw]')[^\"'\\\n]{1,128}+(?=')|(?<=-[apw]\")[^\"'\\\n]{1,128}+(?=\"))"
 # Where a string may be the value: apart from the option, or escaped; a quote right behind it may end what is around.
 STRING = r"(?:(?<=[\s,=])|(?=\\+\"[^\\]))"
 WORD = r"[^\s\"'\\]*[^\s\"'\\,;)}\]]"

@@ -126,7 +126,8 @@ FORMS = (
     ),
     Rule(rf"(?P<keep>{programs.CREDENTIALS})(?!{CUT})[^\s\"'\\]+", programs.CREDENTIALS_TRIGGER, needs="-u"),
     Rule(
-        rf"(?P<keep>{programs.LETTER})(?!{programs.NO_WORD})(?:{programs.STRING}(?:{_STRING})|{programs.WORD})",
+        rf"(?P<keep>{programs.LETTER})(?!{programs.NO_WORD})"
+        rf"(?:{programs.GLUED}|{programs.STRING}(?:{_STRING})|{programs.WORD})",
         programs.LETTER_TRIGGER,
     ),
     # The name of a source of Go's MySQL driver: USER:PASSWORD@tcp(HOST:PORT)/NAME.

@@ -35,6 +35,7 @@ PIECES = [
         "mysql",
         'mysql "',
         "mysql -p",
+        "mysql -p'a",
         "redis-cli ",
         "redis-cli -a",
         "mongo ",
