@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import guest
+import pods
 from agent.diagnostics import catalogue, manifest
 from agent.diagnostics.api import CATEGORIES
 from agent.outputs import Output, Tree
@@ -20,7 +21,7 @@ from world.node import Node
 
 pytestmark = pytest.mark.vm
 KEY = "all.tar.gz"
-POD = "/var/log/pods/kube-system_coredns-0_0/coredns"
+POD = ("coredns-0", "kube-system")
 OWN = re.compile(r"/(?:etc|run)/node-agent\b")
 # Each planted value holds this word, so that one search finds whatever is left of any.
 MARK = "PLANTED"
@@ -69,9 +70,10 @@ IQoJb3JpZ2luX2VjEAAaCXVz{MARK}
 
 
 class Bundle:
-    """A bundle in memory, by path."""
+    """A bundle in memory, by path; `logs` is where the planted logs are in it."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, logs: str) -> None:
+        self.logs = logs
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
             self.files = {entry.name: archive.extractfile(entry).read() for entry in archive}
         self.rows: list[dict[str, Any]] = json.loads(self.files["manifest.json"])["outputs"]
@@ -81,30 +83,39 @@ class Bundle:
 
 
 @pytest.fixture(scope="module")
-def bundle(world: World, node: Node) -> Iterator[Bundle]:
+def planted(world: World, node: Node) -> Iterator[str]:
+    """Give the folder of a container's logs that hold the secrets."""
+    pod = pods.place(world, node, *POD)
+    folder = f"{pod}/coredns"
     guest.run(
         node,
         f"""set -e
-        mkdir -p {POD}
-        cat >{POD}/0.log <<'END'
+        mkdir -p {folder}
+        cat >{folder}/0.log <<'END'
 {SECRETS}
 END
-        gzip -c {POD}/0.log >{POD}/0.log.20261122-150000.gz
-        mkfifo {POD}/fifo; ln -s / {POD}/root; ln -s loop {POD}/loop; : >{POD}/empty
-        printf 'two\\n' >"$(printf '{POD}/odd\\nname\\377')"
+        gzip -c {folder}/0.log >{folder}/0.log.20261122-150000.gz
+        mkfifo {folder}/fifo; ln -s / {folder}/root; ln -s loop {folder}/loop; : >{folder}/empty
+        printf 'two\\n' >"$(printf '{folder}/odd\\nname\\377')"
         systemd-cat --identifier=planted echo 'token={MARK}'
         systemd-run --quiet --unit=node-agent-planted sh -c 'echo password={MARK}; sleep 900'
         systemd-run --quiet --unit=planted-arguments sh -c 'sleep 900; : --token={MARK} --password {MARK}'
         sysctl --quiet --write net.ipv6.conf.lo.stable_secret=2001:db8::5ec""",
     )
+    yield folder
+    guest.run(node, f"rm -r {folder}; systemctl stop planted-arguments node-agent-planted; systemctl reset-failed")
+    pods.delete(world, *POD)
+
+
+@pytest.fixture(scope="module")
+def bundle(world: World, node: Node, planted: str) -> Iterator[Bundle]:
     try:
         generation = request_logs(world, node.instance_id, world.presign_put(KEY), categories=["All"])
         completed = wait_completed(world, node.instance_id, generation, timeout=600)
         assert completed["reason"] in {"Success", "SuccessWithErrors"}, completed
-        yield Bundle(world.s3.object(KEY))
+        yield Bundle(world.s3.object(KEY), planted.replace("/var/log/pods", "var_log"))
     finally:
         delete(world, node.instance_id)
-        guest.run(node, f"rm -r {POD}; systemctl stop planted-arguments node-agent-planted; systemctl reset-failed")
 
 
 def test_every_row_of_the_catalogue_is_present_or_explained(bundle: Bundle) -> None:
@@ -144,16 +155,15 @@ def test_no_planted_secret_is_in_it(bundle: Bundle) -> None:
     assert [path for path, content in bundle.files.items() if b"2001:db8::5ec" in content] == []
     rows = {row["path"]: row for row in bundle.rows}
     for name in ("0.log", "0.log.20261122-150000"):
-        assert rows[f"{POD.replace('/var/log/pods', 'var_log')}/{name}"]["redactions"] >= 20
+        assert rows[f"{bundle.logs}/{name}"]["redactions"] >= 20
     assert b"<redacted>" in bundle.files["system/ps.txt"]
     assert b"stable_secret = <redacted>" in bundle.files["sysctls/sysctl_all.txt"]
 
 
 def test_links_and_pipes_are_no_files_and_odd_names_are(bundle: Bundle) -> None:
-    place = POD.replace("/var/log/pods", "var_log")
-    names = [path.removeprefix(f"{place}/") for path in bundle.files if path.startswith(place)]
+    names = [path.removeprefix(f"{bundle.logs}/") for path in bundle.files if path.startswith(f"{bundle.logs}/")]
     assert sorted(names) == ["0.log", "0.log.20261122-150000", "odd\nname\udcff"]
-    assert {row["path"]: row["status"] for row in bundle.rows}[f"{place}/empty"] == "empty"
+    assert {row["path"]: row["status"] for row in bundle.rows}[f"{bundle.logs}/empty"] == "empty"
 
 
 def test_nvme_controllers_say_who_they_are(bundle: Bundle) -> None:
