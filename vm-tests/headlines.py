@@ -30,7 +30,7 @@ class Headlines:
         said = settled(f"{found['id']}: {found['message']} -> {found['action']}")
         if self.write:
             _put(name, said)
-        assert rows()[name] == said
+        assert rows()[name] == said, said
 
 
 def rows() -> dict[str, str]:

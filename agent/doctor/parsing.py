@@ -36,6 +36,8 @@ _PULL = re.compile(
 )
 _CANCELED = re.compile(r"context canceled")
 _PULL_ERROR = re.compile(r'(?:error=|err=|failed: )"?(?P<reason>.*)')
+# Whoever asked by gRPC puts it before the words, and not every time.
+_ENVELOPE = re.compile(r"^[: ]*(?:rpc error: code = \w+ desc = )?")
 _KILLED = re.compile(
     r"Out of memory: Killed process \d+ \(([^)]*)\)|Memory cgroup out of memory: Killed process \d+ \("
 )
@@ -224,7 +226,7 @@ def pull_failures(journal: Sequence[str]) -> tuple[PullFailure, ...]:
 
 def _pull_reason(said: str) -> str:
     found = _PULL_ERROR.search(said)
-    return (found["reason"] if found else said).strip(' "')
+    return _ENVELOPE.sub("", (found["reason"] if found else said).strip(' "'))
 
 
 def kernel_news(messages: Sequence[str], records: Sequence[str]) -> KernelNews:

@@ -223,7 +223,14 @@ PULLS = {
         'time="2026-11-22T15:00:00Z" level=error msg="PullImage \\"r.example/app:1\\" failed" '
         'error="failed to pull and unpack image: dial tcp 192.0.2.1:443: i/o timeout"'
     ): (PullFailure("r.example/app:1", "failed to pull and unpack image: dial tcp 192.0.2.1:443: i/o timeout"),),
-    'Failed to pull image "r.example/app:2": 403 Forbidden': (PullFailure("r.example/app:2", ": 403 Forbidden"),),
+    (
+        'level=error msg="PullImage \\"r.example/app:1\\" failed" '
+        'error="rpc error: code = DeadlineExceeded desc = failed to pull: i/o timeout"'
+    ): (PullFailure("r.example/app:1", "failed to pull: i/o timeout"),),
+    'Failed to pull image "r.example/app:2": rpc error: code = Unknown desc = 403 Forbidden': (
+        PullFailure("r.example/app:2", "403 Forbidden"),
+    ),
+    'Failed to pull image "r.example/app:2": 403 Forbidden': (PullFailure("r.example/app:2", "403 Forbidden"),),
 }
 
 
