@@ -18,7 +18,7 @@ _REGISTRY_AS_URL = re.compile(r"https?://([^/@]+)(/v[12])?/?")
 _ALIASES = {"index.docker.io": "docker.io"}
 _MIRROR = (
     "registry and endpoint, a list of http or https URLs, or those by the registry's name; a host without a scheme is"
-    " spoken to by https"
+    " spoken to by https, the node itself by http"
 )
 _CREDENTIAL = "registry with username and password, auth or identitytoken"
 _MOST_SAID = 5

@@ -17,7 +17,8 @@ class Document:
 
     `written` has what a setting is called in the document itself, where that is something else. `problem` says why the
     document cannot be read, `unread` what is in it that is not run here, and `remarks` whatever else there is to say.
-    Of `replaces` the tables stand for lists of a field, and so take the place of what the same field said before.
+    The tables of `replaces` stand for lists of a field, and so take the place of what the same field said before; with
+    each is how the source of what that field said ends.
     """
 
     source: str

@@ -125,6 +125,16 @@ BROKEN = {
     "proxy refuses": ({"proxy": Proxy("10.0.0.9:3128", "ecr:443", 403)}, "proxy", "rules do not allow it"),
     "proxy wants credentials": ({"proxy": Proxy("10.0.0.9:3128", "ecr:443", 407)}, "proxy", "wants credentials"),
     "no proxy listens": ({"proxy": Trouble("refused", "10.0.0.9:3128 refused")}, "proxy", "no proxy listens"),
+    "DNS is silent about the proxy": (
+        {"proxy": Trouble("no-answer", "not within 2 s")},
+        "proxy",
+        "DNS does not answer for the host of settings.network.https-proxy",
+    ),
+    "DNS fails for the proxy": (
+        {"proxy": Trouble("failing", "SERVFAIL")},
+        "proxy",
+        "DNS fails for the host of settings.network.https-proxy",
+    ),
     "proxy missing": (
         {"pull_failures": (PullFailure("r.example/x:1", "dial tcp 192.0.2.1:443: i/o timeout"),)},
         "images",
